@@ -1,0 +1,5 @@
+"""`python -m automl.cli`: the same as the console script `automl`."""
+
+from automl.cli import main
+
+main()

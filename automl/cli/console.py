@@ -1,0 +1,37 @@
+"""Printing: text for people on the standard output, problems on the standard error, JSON for machines."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+console = Console(highlight=False, soft_wrap=True)
+problems = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def say(text: str = "") -> None:
+    """Print a line for people; square brackets are markup (escape what comes from a user)."""
+    console.print(text)
+
+
+def complain(text: str) -> None:
+    """Print a problem on the standard error, its text taken literally."""
+    problems.print(f"[bold red]Error:[/] {escape(text)}")
+
+
+def print_json(record: Any) -> None:
+    """Print one JSON document and nothing else."""
+    sys.stdout.write(json.dumps(record, indent=2, ensure_ascii=False, default=str) + "\n")
+
+
+def make_table(*headers: str, numbers: tuple[str, ...] = ()) -> Table:
+    """An empty table in the house style; columns named in `numbers` are aligned right."""
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    for header in headers:
+        table.add_column(header, justify="right" if header in numbers else "left")
+    return table

@@ -1,0 +1,142 @@
+"""`automl fit`: from a file to a registered model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from automl.cli.console import console, make_table, print_json, say
+from automl.cli.options import JsonOption, StoreOption
+
+if TYPE_CHECKING:
+    from automl.engine import FitResult
+    from automl.model.assembly import LeaderboardRow
+
+STARTED: float | None = None
+SHOWN_ROWS = 8
+
+EPILOG = "Example: automl fit telco_churn.csv --task classify --target Churn --time 60s"
+
+
+def add(app: typer.Typer) -> None:
+    """Add the command to the application."""
+    app.command("fit", epilog=EPILOG)(fit)
+
+
+def fit(
+    source: Annotated[
+        str, typer.Argument(metavar="DATA", help="CSV, Parquet, JSON Lines, or a folder of image class folders.")
+    ],
+    target: Annotated[str | None, typer.Option(metavar="COLUMN", help="The column to predict.")] = None,
+    task: Annotated[str | None, typer.Option(metavar="TASK", help="classify or regress; inferred if left out.")] = None,
+    time: Annotated[str, typer.Option(metavar="DURATION", help="Wall-clock budget of the whole command.")] = "60s",
+    metric: Annotated[
+        str | None, typer.Option(metavar="METRIC", help="What to optimise: roc_auc, log_loss, accuracy, f1, rmse, mae …")
+    ] = None,
+    name: Annotated[str | None, typer.Option(metavar="NAME", help="The model's name; the file's stem if left out.")] = None,
+    modality: Annotated[
+        str | None, typer.Option(metavar="PLUGIN", help="The task plugin: tabular, image, text; matched if left out.")
+    ] = None,
+    types: Annotated[
+        list[str] | None, typer.Option("--types", metavar="COLUMN=KIND", help="Fix a column's kind; may be repeated.")
+    ] = None,
+    trials: Annotated[int | None, typer.Option(min=1, help="At most so many trials.")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of splits, samplers and learners.")] = 0,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Demand that an unfinished run is continued (the same command does so anyway).")
+    ] = False,
+    store: StoreOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Search, combine and register the best model for a file within a time budget."""
+    from automl.cli.progress_view import ProgressView
+    from automl.search.budget import parse_duration
+
+    seconds = parse_duration(time)
+    with ProgressView(seconds, quiet=as_json) as view:
+        from automl.engine import FitRequest, fit_source
+        from automl.store import Store
+
+        request = FitRequest(
+            target=target,
+            task=task,
+            seconds=seconds,
+            metric=metric,
+            name=name,
+            seed=seed,
+            modality=modality,
+            kinds=parse_types(types or []),
+            max_trials=trials,
+            resume=resume,
+            started=STARTED,
+        )
+        result = fit_source(source, request, Store(store), view)
+    if as_json:
+        print_json(_record(result))
+    else:
+        _show(result, source)
+
+
+def parse_types(pairs: Sequence[str]) -> dict[str, str]:
+    """{'zip': 'category'} from ['zip=category']; OptionError for anything else."""
+    from automl.errors import OptionError
+
+    kinds = {}
+    for pair in pairs:
+        column, separator, kind = pair.rpartition("=")
+        if not separator or not column:
+            raise OptionError(f"--types {pair!r} is not COLUMN=KIND.", "Example: --types zip=category")
+        kinds[column] = kind
+    return kinds
+
+
+def leaderboard_table(rows: Sequence[LeaderboardRow], metric: str, shown: int = SHOWN_ROWS) -> object:
+    """The best trials as a table for the terminal."""
+    table = make_table(
+        "rank", "architecture", f"{metric} (out-of-fold)", "weight", "fit s", "ms/row", "trial",
+        numbers=("rank", f"{metric} (out-of-fold)", "weight", "fit s", "ms/row", "trial"),
+    )  # fmt: skip
+    for row in rows[:shown]:
+        weight = f"{row.weight:.2f}" if row.weight else "–"
+        cells = (f"{row.score:.5g}", weight, f"{row.seconds:.1f}", f"{row.predict_ms_per_row:.3f}", str(row.trial))
+        table.add_row(str(row.rank), row.architecture, *cells)
+    return table
+
+
+def _show(result: FitResult, source: str) -> None:
+    version, card = result.version, result.model.card
+    if result.leaderboard:
+        say("\n[bold]Leaderboard[/]")
+        console.print(leaderboard_table(result.leaderboard, card.metric))
+        if len(result.leaderboard) > SHOWN_ROWS:
+            say(f"… and {len(result.leaderboard) - SHOWN_ROWS} more: automl leaderboard {version.name}")
+    say(f"\n[bold]{version.name} version {version.number}[/]" + (" is the champion" if "champion" in version.aliases else ""))
+    for note in card.notes:
+        console.print(f"[yellow]note[/]  {note}")
+    if "out_of_fold" in card.scores:
+        say(f"{card.metric} of the ensemble, out-of-fold: {card.scores['out_of_fold']:.5g}")
+    if "holdout" in card.scores:
+        say(f"{card.metric} on the holdout that no decision saw: [bold]{card.scores['holdout']:.5g}[/]")
+    say(f"model   {version.folder}")
+    say(f"report  {result.run_folder / 'report.html'}")
+    say("\n[bold]Next[/]")
+    if "champion" not in version.aliases:
+        say(f"  automl promote {version.name} {version.number} --why TEXT    # it is not the champion yet")
+    say(f"  automl predict {version.name} {source} -o predictions.csv")
+    say(f"  automl serve {version.name} --port 3000")
+
+
+def _record(result: FitResult) -> dict[str, object]:
+    return {
+        "model": result.version.name,
+        "version": result.version.number,
+        "aliases": list(result.version.aliases),
+        "metric": result.model.card.metric,
+        "scores": dict(result.model.card.scores),
+        "folder": str(result.version.folder),
+        "run": str(result.run_folder),
+        "notes": list(result.notes),
+        "leaderboard": [row.record() for row in result.leaderboard],
+    }

@@ -1,0 +1,90 @@
+"""`automl predict` and `automl verify`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from automl.cli.console import problems, say
+from automl.cli.options import StoreOption, VersionOption
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from automl.model.model import Answers, Model
+
+
+def add(app: typer.Typer) -> None:
+    """Add the commands to the application."""
+    app.command("predict", epilog="Example: automl predict telco_churn new_rows.csv -o predictions.csv")(predict)
+    app.command("verify", epilog="Example: automl verify telco_churn")(verify)
+
+
+def predict(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The model's name.")],
+    source: Annotated[str, typer.Argument(metavar="DATA", help="Any source that `automl fit` takes.")],
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", metavar="FILE", help="The CSV to write; the standard output if left out.")
+    ] = None,
+    version: VersionOption = "champion",
+    store: StoreOption = None,
+) -> None:
+    """Predict every row of a source, in its order."""
+    from automl.hooks import read_source
+    from automl.model.artifact import load_model
+    from automl.store import Store
+
+    found = Store(store).versions.find(name, version)
+    table = read_source(source)
+    model = load_model(found.folder)
+    answers = model.answer(table.frame, table.base)
+    for issue in answers.issues:
+        problems.print(f"note: {issue.count} cells of {issue.column!r} ({issue.what}) were taken as missing", markup=False)
+    frame = answers_frame(answers, model)
+    if output is None:
+        frame.to_csv(sys.stdout, index=False)
+        return
+    _write(frame, output)
+    say(f"{len(frame):,} predictions of {name} version {found.number} in {output}")
+
+
+def answers_frame(answers: Answers, model: Model) -> pd.DataFrame:
+    """`prediction` and, for classification, one `probability_<class>` per class."""
+    import pandas as pd
+
+    columns: dict[str, object] = {"prediction": answers.prediction}
+    if answers.probabilities is not None:
+        for number, label in enumerate(model.schema.classes):
+            columns[f"probability_{label}"] = answers.probabilities[:, number]
+    return pd.DataFrame(columns)
+
+
+def _write(frame: pd.DataFrame, output: Path) -> None:
+    """Write the file whole or not at all."""
+    from automl.errors import OptionError
+
+    if not output.parent.is_dir():
+        raise OptionError(f"The folder {output.parent} does not exist.", "Make it first, or write elsewhere.")
+    draft = output.with_name(f".{output.name}.part")
+    try:
+        frame.to_csv(draft, index=False)
+        draft.replace(output)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def verify(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The model's name.")],
+    version: VersionOption = "champion",
+    store: StoreOption = None,
+) -> None:
+    """Check every file of a model against its manifest and re-predict its self-test rows."""
+    from automl.model.artifact import load_model, verify_model
+    from automl.store import Store
+
+    found = Store(store).versions.find(name, version)
+    rows = verify_model(load_model(found.folder))
+    say(f"{name} version {found.number} is sound: every file matches, {rows} self-test rows re-predicted.")

@@ -1,0 +1,1 @@
+"""From a source to conformed rows: reading, schema, conforming, splits. Knows nothing of models."""

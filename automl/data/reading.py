@@ -1,0 +1,178 @@
+"""From a source to a table of raw cells. Plugins add readers for what is not a table."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from automl.errors import SourceError, nearest
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+PARQUET_MAGIC = b"PAR1"
+GZIP_MAGIC = b"\x1f\x8b"
+SNIFFED_BYTES = 64 * 1024
+
+
+@dataclass(frozen=True)
+class Table:
+    """Raw cells as they came. `base` is where relative paths in cells point; `target` what a reader knows
+    to be the target; `notes` what a user should be told about the reading.
+
+    `kinds` holds what the reader knows about columns (an image folder: its image column).
+    """
+
+    frame: pd.DataFrame
+    base: Path = field(default_factory=Path)
+    name: str = "data"
+    target: str | None = None
+    kinds: dict[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+class Reader(ABC):
+    """Reads one kind of source. Offered to the engine by the hook `automl_readers`."""
+
+    name: str
+
+    @abstractmethod
+    def accepts(self, path: Path) -> bool:
+        """Can this reader take the source at this existing path? Must be quick and must not raise."""
+
+    @abstractmethod
+    def read(self, path: Path) -> Table:
+        """The whole source as a table; raises SourceError with a remedy."""
+
+
+class TableReader(Reader):
+    """CSV and its kin (.csv, .tsv, .txt, each also .gz), Parquet, and JSON Lines."""
+
+    name = "table"
+    suffixes = frozenset({".csv", ".tsv", ".txt", ".parquet", ".jsonl", ".ndjson"})
+
+    def accepts(self, path: Path) -> bool:
+        suffix = path.with_suffix("").suffix if path.suffix == ".gz" else path.suffix
+        return path.is_file() and suffix.lower() in self.suffixes
+
+    def read(self, path: Path) -> Table:
+        if path.stat().st_size == 0:
+            raise SourceError(f"{path} is empty.", "A table needs a header line and rows.")
+        lower = path.name.lower()
+        if lower.endswith(".parquet"):
+            frame = _read_parquet(path)
+        elif lower.removesuffix(".gz").endswith((".jsonl", ".ndjson")):
+            frame = _read_json_lines(path)
+        else:
+            frame = _read_csv(path)
+        if frame.empty:
+            raise SourceError(
+                f"{path} has a header ({len(frame.columns)} columns) but no rows.", "Is the file complete?"
+            )
+        return Table(frame, base=path.resolve().parent, name=stem(path))
+
+
+def stem(path: Path) -> str:
+    """The name of a source without its folder and endings: telco_churn for data/telco_churn.csv.gz."""
+    return path.name.split(".")[0] if path.is_file() else path.name
+
+
+def existing(source: str | Path) -> Path:
+    """The path of a source; SourceError if there is none, with the nearest name beside it."""
+    path = Path(source).expanduser()
+    if path.exists():
+        return path
+    folder = path.parent
+    beside = [entry.name for entry in folder.iterdir()] if folder.is_dir() else []
+    hint = nearest(path.name, beside) if folder.is_dir() else f"The folder {folder} does not exist either."
+    raise SourceError(f"There is no file or folder {path}.", hint if hint.startswith(("Did", "The")) else "")
+
+
+def _read_parquet(path: Path) -> pd.DataFrame:
+    import pandas as pd
+    import pyarrow as pa
+
+    try:
+        return pd.read_parquet(path)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise SourceError(f"{path} is not a readable Parquet file: {_first_line(error)}.") from error
+
+
+def _read_json_lines(path: Path) -> pd.DataFrame:
+    import pandas as pd
+
+    try:
+        return pd.read_json(io.StringIO(_decode(path)), lines=True, dtype=False, convert_dates=False)
+    except ValueError as error:
+        raise SourceError(
+            f"{path} is not JSON Lines: {_first_line(error)}.", "Each line must be one JSON object."
+        ) from error
+
+
+def _read_csv(path: Path) -> pd.DataFrame:
+    """Every cell as text: what a cell means is decided once, by the schema, not by the reader."""
+    import pandas as pd
+
+    text = _decode(path)
+    delimiter = _sniff_delimiter(text[:SNIFFED_BYTES])
+    try:
+        frame = pd.read_csv(io.StringIO(text), sep=delimiter, dtype=str, keep_default_na=False, na_values=[])
+    except pd.errors.EmptyDataError as error:
+        raise SourceError(f"{path} holds no table.", "A table needs a header line and rows.") from error
+    except (pd.errors.ParserError, csv.Error) as error:
+        raise SourceError(
+            f"{path} is not a table that can be read: {_first_line(error)}.",
+            f"Columns were split at {delimiter!r}; does every line have as many as the header?",
+        ) from error
+    if not isinstance(frame.index, pd.RangeIndex):
+        raise SourceError(
+            f"{path}: the lines have more cells than the header has names.", "Name every column in the header."
+        )
+    frame.columns = [str(name).strip() for name in frame.columns]
+    return frame
+
+
+def _decode(path: Path) -> str:
+    """The text of a file: UTF-8, UTF-16 by its mark, else Windows-1252. Refuses binary files."""
+    raw = path.read_bytes()
+    if raw.startswith(GZIP_MAGIC):
+        try:
+            raw = gzip.decompress(raw)
+        except (OSError, EOFError) as error:
+            raise SourceError(f"{path} is a damaged gzip file: {_first_line(error)}.") from error
+    if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return raw.decode("utf-16")
+    if b"\x00" in raw[:SNIFFED_BYTES] or raw.startswith(PARQUET_MAGIC):
+        kind = "a Parquet file" if raw.startswith(PARQUET_MAGIC) else "a binary file"
+        raise SourceError(
+            f"{path} is {kind}, not a text table.", "Give it its right ending, or export it as CSV or Parquet."
+        )
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return raw.decode("cp1252", errors="replace")
+
+
+def _sniff_delimiter(sample: str) -> str:
+    """The separator whose count is the same, and not zero, on most of the first lines."""
+    lines = sample.splitlines()[:50]
+    if not lines:
+        return ","
+
+    def agreement(delimiter: str) -> tuple[float, int]:
+        counts = [len(row) for row in csv.reader(lines, delimiter=delimiter)]
+        wide = counts[0] if counts else 0
+        same = sum(count == wide for count in counts) / max(len(counts), 1)
+        return (same if wide > 1 else 0.0, wide)
+
+    best = max(",;\t|", key=agreement)
+    return best if agreement(best)[0] > 0.5 else ","
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).strip().split("\n")[0].rstrip(".")

@@ -1,0 +1,94 @@
+"""What the columns of a dataset are: plain JSON in frozen dataclasses.
+
+Inferred once at fit; it then types the HTTP requests, gives the monitor its column roles and conforms
+every later row, so that training, prediction and monitoring cannot disagree.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+Kind = Literal["number", "category", "boolean", "datetime", "text", "image", "ignored"]
+TaskName = Literal["classify", "regress"]
+ClassType = Literal["str", "int", "float", "bool"]
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of the source, and how its cells are understood.
+
+    `levels`: category — known levels, most frequent first; boolean — the spellings of (false, true).
+    `minimum`/`maximum`: the range seen at fit (number; seconds since the epoch for datetime).
+    `format`: the strptime format of a datetime column read from text.
+    `reason`: why an ignored column is ignored.
+    """
+
+    name: str
+    kind: Kind
+    nullable: bool = False
+    levels: tuple[str, ...] = ()
+    minimum: float | None = None
+    maximum: float | None = None
+    integer: bool = False
+    format: str | None = None
+    example: str | float | bool | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Schema:
+    """The columns, the target and the task. Classes are canonical text, in the order of probabilities."""
+
+    columns: tuple[Column, ...]
+    target: str
+    task: TaskName
+    classes: tuple[str, ...] = ()
+    class_type: ClassType = "str"
+
+    @property
+    def used(self) -> tuple[Column, ...]:
+        """The columns that a model sees."""
+        return tuple(column for column in self.columns if column.kind != "ignored")
+
+    def of_kind(self, *kinds: Kind) -> tuple[Column, ...]:
+        """The columns of these kinds, in the order of the source."""
+        return tuple(column for column in self.columns if column.kind in kinds)
+
+    def column(self, name: str) -> Column:
+        """The column of this name; KeyError if there is none."""
+        for column in self.columns:
+            if column.name == name:
+                return column
+        raise KeyError(name)
+
+    def class_value(self, text: str) -> str | int | float | bool:
+        """A class as the source spelt it: 1 for an integer-coded class, not '1'."""
+        if self.class_type == "int":
+            return int(text)
+        if self.class_type == "float":
+            return float(text)
+        if self.class_type == "bool":
+            return text == "True"
+        return text
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self), indent=2, ensure_ascii=False)
+
+    @classmethod
+    def from_json(cls, text: str) -> Schema:
+        return cls.from_record(json.loads(text))
+
+    @classmethod
+    def from_record(cls, record: dict[str, Any]) -> Schema:
+        columns = tuple(Column(**{**entry, "levels": tuple(entry["levels"])}) for entry in record["columns"])
+        return cls(**{**record, "columns": columns, "classes": tuple(record["classes"])})
+
+    def save(self, path: Path) -> None:
+        path.write_text(self.to_json(), encoding="utf-8")
+
+    @classmethod
+    def load(cls, path: Path) -> Schema:
+        return cls.from_json(path.read_text(encoding="utf-8"))

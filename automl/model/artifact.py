@@ -1,0 +1,195 @@
+"""A model as a folder: written whole, read with every file's hash checked, and re-predicted to verify.
+
+    manifest.json       format, schema's task, metric, library versions, data fingerprint, SHA-256 of each file
+    model.json          the card, the problem and the members
+    schema.json
+    members/I/FOLD/     what each learner saved
+    selftest.json       raw rows and the outputs they must give
+    reference*          rows for the monitor (see automl.model.reference)
+
+Nothing in it is a pickle, and a file that the manifest does not name is refused.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from automl.data.dataset import Array, conform
+from automl.data.schema import Schema
+from automl.errors import ArtifactError
+from automl.hooks import find_architecture
+from automl.model.model import Card, Member, Model
+from automl.model.reference import Reference
+from automl.task import Problem
+
+FORMAT = 1
+MANIFEST = "manifest.json"
+LIBRARIES = ("automl-loop", "numpy", "scikit-learn", "xgboost", "lightgbm", "torch")
+# Outputs must agree to this much on another machine; on the same machine they agree to the last bit.
+TOLERANCE = 1e-6
+
+
+@dataclass(frozen=True)
+class SelfTest:
+    """Raw rows (name -> cells) and the outputs a sound artifact gives them."""
+
+    columns: Mapping[str, Sequence[Any]]
+    outputs: Array
+
+
+def save_model(model: Model, folder: Path, selftest: SelfTest, reference: Reference | None = None) -> None:
+    """Write a model into a new folder; the manifest comes last, so a folder without one is no artifact."""
+    folder.mkdir(parents=True)
+    model.schema.save(folder / "schema.json")
+    members = []
+    for number, member in enumerate(model.members):
+        for fold, learner in enumerate(member.learners):
+            home = folder / "members" / str(number) / str(fold)
+            home.mkdir(parents=True)
+            learner.save(home)
+        members.append(
+            {
+                "weight": member.weight,
+                "architecture": member.architecture,
+                "parameters": dict(member.parameters),
+                "learners": len(member.learners),
+            }
+        )
+    _write_json(
+        folder / "model.json",
+        {
+            "card": asdict(model.card),
+            "modality": model.problem.modality,
+            "metric": model.problem.metric,
+            "seed": model.problem.seed,
+            "constant": np.asarray(model.constant).tolist(),
+            "members": members,
+        },
+    )
+    _write_json(
+        folder / "selftest.json",
+        {"columns": {name: list(cells) for name, cells in selftest.columns.items()}, "outputs": selftest.outputs.tolist()},
+    )
+    if reference is not None:
+        reference.save(folder)
+    _write_json(folder / MANIFEST, _manifest(model, folder))
+
+
+def _manifest(model: Model, folder: Path) -> dict[str, Any]:
+    return {
+        "format": FORMAT,
+        "name": model.card.name,
+        "task": model.schema.task,
+        "modality": model.problem.modality,
+        "metric": model.problem.metric,
+        "fingerprint": model.card.fingerprint,
+        "libraries": {name: _version(name) for name in LIBRARIES},
+        "files": {str(path.relative_to(folder)): _digest(path) for path in _files(folder)},
+    }
+
+
+def load_model(folder: str | Path) -> Model:
+    """Read a model; raises ArtifactError naming the file when anything is missing, altered or added."""
+    folder = Path(folder)
+    check_files(folder)
+    record = json.loads((folder / "model.json").read_text(encoding="utf-8"))
+    problem = Problem(Schema.load(folder / "schema.json"), record["modality"], record["metric"], record["seed"])
+    members = []
+    for number, entry in enumerate(record["members"]):
+        family = find_architecture(problem.modality, entry["architecture"])
+        homes = [folder / "members" / str(number) / str(fold) for fold in range(entry["learners"])]
+        learners = tuple(family.load(home, problem) for home in homes)
+        members.append(Member(entry["weight"], entry["architecture"], entry["parameters"], learners))
+    card = Card(**{**record["card"], "notes": tuple(record["card"]["notes"])})
+    constant = np.asarray(record["constant"], dtype=np.float64)
+    return Model(problem, tuple(members), constant, card, folder)
+
+
+def check_files(folder: Path) -> None:
+    """Raise ArtifactError unless the folder holds exactly the files of its manifest, unaltered."""
+    manifest = read_manifest(folder)
+    named: dict[str, str] = manifest["files"]
+    found = {str(path.relative_to(folder)) for path in _files(folder)}
+    for extra in sorted(found - set(named)):
+        raise ArtifactError(f"The model {folder} holds a file that its manifest does not name: {extra}.", "It is refused.")
+    for name, digest in named.items():
+        if name not in found:
+            raise ArtifactError(f"The model {folder} lacks the file {name}.", "Fit it again, or restore the folder.")
+        if _digest(folder / name) != digest:
+            raise ArtifactError(
+                f"The file {name} of the model {folder} was altered since it was saved.",
+                "Fit it again, or restore the folder.",
+            )
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """The manifest of an artifact; ArtifactError if there is none or it is of another format."""
+    try:
+        manifest: dict[str, Any] = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ArtifactError(f"{folder} is no model: it has no {MANIFEST}.") from error
+    except ValueError as error:
+        raise ArtifactError(f"The {MANIFEST} of {folder} is damaged.", "Fit it again, or restore the folder.") from error
+    if manifest.get("format") != FORMAT:
+        raise ArtifactError(
+            f"The model {folder} has format {manifest.get('format')!r}; this version reads format {FORMAT}.",
+            "Use the version of automl that wrote it.",
+        )
+    return manifest
+
+
+def read_selftest(folder: Path) -> SelfTest:
+    """The self-test rows of an artifact."""
+    record = json.loads((folder / "selftest.json").read_text(encoding="utf-8"))
+    return SelfTest(record["columns"], np.asarray(record["outputs"], dtype=np.float64))
+
+
+def verify_model(model: Model) -> int:
+    """Re-predict the self-test rows of a loaded model; the number of rows, or ArtifactError if any differs."""
+    if model.folder is None:
+        raise ArtifactError("This model was not loaded from a folder.")
+    selftest = read_selftest(model.folder)
+    rows = conform(selftest.columns, model.schema, model.folder)
+    if not len(rows):
+        return 0
+    outputs = model.outputs(rows)
+    scale = max(1.0, float(np.abs(selftest.outputs).max()))
+    gap = float(np.abs(outputs - selftest.outputs).max()) if outputs.shape == selftest.outputs.shape else np.inf
+    if not gap <= TOLERANCE * scale:
+        raise ArtifactError(
+            f"The model {model.folder} does not give its self-test outputs: they differ by up to {gap:.3g}.",
+            "Its libraries may differ from those in its manifest.",
+        )
+    return len(rows)
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    return (path for path in sorted(folder.rglob("*")) if not path.is_dir() and path != folder / MANIFEST)
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _version(distribution: str) -> str | None:
+    try:
+        return metadata.version(distribution)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _write_json(path: Path, record: Mapping[str, Any]) -> None:
+    with path.open("w", encoding="utf-8") as file:
+        json.dump(record, file, indent=1, ensure_ascii=False)
+        file.flush()
+        os.fsync(file.fileno())

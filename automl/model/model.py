@@ -1,0 +1,152 @@
+"""A model: raw rows in, predictions out, the same from Python, the command line and HTTP."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from automl.data.dataset import Array, Issue, Rows, conform
+from automl.data.schema import Schema
+from automl.errors import DataError
+from automl.hooks import find_task, read_source
+from automl.task import Features, Learner, Parameters, Problem
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    Data = pd.DataFrame | Mapping[str, Sequence[Any]] | str | Path
+
+PREDICT_BATCH_ROWS = 20_000  # bounds the memory of features, not of the answer
+
+
+@dataclass(frozen=True)
+class Member:
+    """One chosen trial of the ensemble: its weight and the learners of its folds, which are averaged."""
+
+    weight: float
+    architecture: str
+    parameters: Parameters
+    learners: tuple[Learner, ...]
+
+
+@dataclass(frozen=True)
+class Card:
+    """What there is to say about a model, plain JSON.
+
+    `scores`: out_of_fold (what the search chose by) and holdout (rows no decision saw), where there are such rows.
+    """
+
+    name: str
+    metric: str
+    scores: Mapping[str, float]
+    rows: int
+    created: str
+    fingerprint: str
+    run: str = ""
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Answers:
+    """Predictions for n rows. `probabilities` is (n, classes) for classify, None for regress."""
+
+    prediction: list[str | int | float | bool]
+    probabilities: Array | None
+    issues: tuple[Issue, ...] = ()
+
+
+@dataclass(frozen=True)
+class Constant:
+    """The best constant: class shares, the mean or the median. The floor that everything must beat."""
+
+    output: Array
+
+    def predict(self, features: Features) -> Array:
+        return np.repeat(self.output[None], len(features), axis=0)
+
+
+@dataclass(frozen=True)
+class Model:
+    """Schema and weighted learners. Without members it answers `constant`."""
+
+    problem: Problem
+    members: tuple[Member, ...]
+    constant: Array
+    card: Card
+    folder: Path | None = field(default=None, compare=False)
+
+    @property
+    def schema(self) -> Schema:
+        return self.problem.schema
+
+    @property
+    def classes(self) -> list[str | int | float | bool]:
+        """The classes as the source spells them, in the order of the probabilities."""
+        return [self.schema.class_value(text) for text in self.schema.classes]
+
+    def outputs(self, rows: Rows) -> Array:
+        """float64 probabilities (rows, classes) or values (rows,) for conformed rows."""
+        parts = [
+            self._outputs(rows.take(np.arange(start, min(start + PREDICT_BATCH_ROWS, len(rows)))))
+            for start in range(0, len(rows), PREDICT_BATCH_ROWS)
+        ]
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+    def _outputs(self, rows: Rows) -> Array:
+        features = find_task(self.problem.modality).features(self.schema, rows)
+        if not self.members:
+            return Constant(self.constant).predict(features)
+        return combine(
+            [member.weight for member in self.members],
+            [
+                np.mean([learner.predict(features) for learner in member.learners], axis=0)
+                for member in self.members
+            ],
+        )
+
+    def answer(self, columns: Mapping[str, Sequence[Any]] | pd.DataFrame, base: Path | None = None) -> Answers:
+        """Predictions for raw columns of equal length. Raises DataError for a missing column or no rows."""
+        rows = conform(columns, self.schema, base)
+        if not len(rows):
+            raise DataError("There are no rows to predict.")
+        output = self.outputs(rows)
+        if self.schema.task == "regress":
+            return Answers([float(value) for value in output], None, rows.issues)
+        classes = self.classes
+        return Answers([classes[winner] for winner in output.argmax(axis=1)], output, rows.issues)
+
+    def predict(self, data: Data) -> pd.Series:
+        """The prediction for each row of a frame, or of any source that `fit` takes, in its order."""
+        import pandas as pd
+
+        frame, base = _frame_of(data)
+        answers = self.answer(frame, base)
+        return pd.Series(answers.prediction, index=getattr(frame, "index", None), name="prediction")
+
+    def predict_proba(self, data: Data) -> pd.DataFrame:
+        """The probability of each class for each row; columns are the classes. Classification only."""
+        import pandas as pd
+
+        if self.schema.task != "classify":
+            raise DataError("A regression model has no probabilities.", "Use predict.")
+        frame, base = _frame_of(data)
+        answers = self.answer(frame, base)
+        return pd.DataFrame(answers.probabilities, columns=self.classes, index=getattr(frame, "index", None))
+
+
+def combine(weights: Sequence[float], outputs: Sequence[Array]) -> Array:
+    """The weighted mean of outputs; probabilities are renormalised against rounding."""
+    mixed = np.tensordot(np.asarray(weights, dtype=np.float64), np.stack(outputs), axes=1)
+    mixed = mixed / float(np.sum(weights))
+    return mixed if mixed.ndim == 1 else mixed / mixed.sum(axis=1, keepdims=True)
+
+
+def _frame_of(data: Data) -> tuple[Any, Path | None]:
+    if isinstance(data, str | Path):
+        table = read_source(data)
+        return table.frame, table.base
+    return data, None

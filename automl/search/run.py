@@ -1,0 +1,188 @@
+"""A run: one fit as a folder. Made whole or not at all; killed at any moment, it can be opened again.
+
+    run.json            what was asked
+    schema.json, table.parquet, rows/, target.npy, assignment.npy      the data, conformed and split
+    journal.log         the Optuna study
+    trials/NUMBER/      a finished trial: result.json, out_of_fold.npy, holdout.npy, folds/K/
+    clock.json          seconds spent so far, over all its processes
+    leaderboard.json, report.html, done.json                           once it has ended
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from automl.data.dataset import Array, Dataset, Rows
+from automl.data.reading import Table
+from automl.data.schema import Schema
+from automl.data.splits import Split
+from automl.errors import StoreError
+from automl.task import Parameters, Problem
+
+
+@dataclass(frozen=True)
+class Question:
+    """What was asked of a run; two fits with the same question are the same run. Plain JSON."""
+
+    name: str
+    fingerprint: str
+    target: str
+    task: str
+    modality: str
+    metric: str
+    seconds: float
+    seed: int
+    kinds: Mapping[str, str]
+    architectures: tuple[str, ...]
+    max_trials: int | None = None
+
+
+@dataclass(frozen=True)
+class TrialResult:
+    """A finished trial. `loss` is the metric turned so that smaller is better, over all out-of-fold rows."""
+
+    number: int
+    architecture: str
+    parameters: Parameters
+    loss: float
+    fold_losses: tuple[float, ...]
+    seconds: float
+    predict_ms_per_row: float
+
+
+class Run:
+    """An opened run folder, locked against a second coordinator until `close`."""
+
+    def __init__(self, folder: Path, question: Question) -> None:
+        self.folder = folder
+        self.question = question
+        self._lock = (folder / "lock").open("a")
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            self._lock.close()
+            raise StoreError(
+                f"The run {folder.name} is being worked on by another process.", "Wait for it, or use another --name."
+            ) from error
+
+    @classmethod
+    def create(cls, runs: Path, question: Question, table: Table, dataset: Dataset, split: Split) -> Run:
+        """Write a new run folder and open it. It appears under its name only when complete."""
+        stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S-%f")
+        final = runs / f"{question.name}-{stamp}"
+        draft = runs / f".{final.name}"
+        draft.mkdir(parents=True)
+        table.frame.to_parquet(draft / "table.parquet", index=False)
+        dataset.schema.save(draft / "schema.json")
+        dataset.rows.save(draft / "rows")
+        np.save(draft / "target.npy", dataset.target, allow_pickle=False)
+        np.save(draft / "assignment.npy", split.assignment, allow_pickle=False)
+        record = {**asdict(question), "folds": split.folds, "base": str(table.base), "source": table.name}
+        write_json(draft / "run.json", record)
+        (draft / "trials").mkdir()
+        draft.rename(final)
+        return cls(final, question)
+
+    @classmethod
+    def unfinished(cls, runs: Path, question: Question) -> Run | None:
+        """Open the newest run with this question that has not ended; None if there is none."""
+        for folder in sorted(runs.glob(f"{question.name}-*"), reverse=True):
+            if not (folder / "run.json").exists() or (folder / "done.json").exists():
+                continue
+            if read_question(folder) == question:
+                return cls(folder, question)
+        return None
+
+    @property
+    def trials_folder(self) -> Path:
+        return self.folder / "trials"
+
+    def problem(self) -> Problem:
+        """The problem this run searches."""
+        schema = Schema.load(self.folder / "schema.json")
+        return Problem(schema, self.question.modality, self.question.metric, self.question.seed)
+
+    def spent(self) -> float:
+        """Seconds that earlier processes spent on this run."""
+        try:
+            return float(json.loads((self.folder / "clock.json").read_text())["spent"])
+        except (OSError, ValueError, KeyError):
+            return 0.0
+
+    def note_spent(self, seconds: float) -> None:
+        """Remember the seconds spent; called about once a second. Not synced: losing one note is harmless."""
+        draft = self.folder / ".clock.json"
+        draft.write_text(json.dumps({"spent": seconds, "time": time.time()}))
+        draft.replace(self.folder / "clock.json")
+
+    def results(self) -> list[TrialResult]:
+        """Every finished trial, by number."""
+        return [read_result(folder) for folder in sorted(self.trials_folder.glob("[0-9]*"))]
+
+    def finish(self, record: Mapping[str, Any], kept: set[int]) -> None:
+        """Mark the run as ended and let go of the learners: the chosen ones live in the artifact now.
+
+        `kept` are trials whose learners stay, for whoever asks for them.
+        """
+        write_json(self.folder / "done.json", record)
+        for folder in self.trials_folder.iterdir():
+            if not folder.name.isdigit() or int(folder.name) not in kept:
+                shutil.rmtree(folder / "folds" if folder.name.isdigit() else folder, ignore_errors=True)
+        shutil.rmtree(self.folder / "rows", ignore_errors=True)
+
+    def close(self) -> None:
+        """Let go of the lock."""
+        self._lock.close()
+
+
+def read_question(folder: Path) -> Question:
+    """What a run folder was asked."""
+    record = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+    fields = {name: record[name] for name in Question.__dataclass_fields__}
+    return Question(**{**fields, "architectures": tuple(record["architectures"])})
+
+
+def read_table(folder: Path) -> Table:
+    """The raw rows of a run, as they were read."""
+    import pandas as pd
+
+    record = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+    return Table(
+        pd.read_parquet(folder / "table.parquet"), Path(record["base"]), record["source"], record["target"]
+    )
+
+
+def read_dataset(folder: Path) -> tuple[Dataset, Split]:
+    """The conformed data of a run, its arrays mapped from disk so that workers share them."""
+    record = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+    target = np.load(folder / "target.npy", allow_pickle=False)
+    dataset = Dataset(Schema.load(folder / "schema.json"), Rows.load(folder / "rows"), target)
+    assignment: Array = np.load(folder / "assignment.npy", allow_pickle=False)
+    return dataset, Split(assignment, record["folds"])
+
+
+def read_result(folder: Path) -> TrialResult:
+    """The result of a finished trial's folder."""
+    record = json.loads((folder / "result.json").read_text(encoding="utf-8"))
+    return TrialResult(**{**record, "fold_losses": tuple(record["fold_losses"])})
+
+
+def write_json(path: Path, record: Mapping[str, Any]) -> None:
+    """Write a JSON file so that it is either the old one or the whole new one, also after a power cut."""
+    draft = path.with_name(f".{path.name}")
+    with draft.open("w", encoding="utf-8") as file:
+        json.dump(record, file, indent=1, ensure_ascii=False)
+        file.flush()
+        os.fsync(file.fileno())
+    draft.replace(path)

@@ -1,0 +1,61 @@
+"""The history of checks: one row per monitoring pass."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Engine, insert, select
+
+from automl.store import database
+
+
+@dataclass(frozen=True)
+class CheckRecord:
+    """One pass over a window of `rows` logged predictions of a version.
+
+    `verdict` is healthy, watch or act; `summary` plain JSON with what moved; `report` the path of the
+    written report, relative to the store's folder, if there is one.
+    """
+
+    name: str
+    number: int
+    verdict: str
+    rows: int
+    summary: Mapping[str, Any]
+    report: str | None = None
+    time: datetime = datetime.min
+
+
+class Checks:
+    """Adds to and reads the check history of a store."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def add(self, record: CheckRecord) -> None:
+        """Append one check with the present time."""
+        with self._engine.begin() as connection:
+            connection.execute(
+                insert(database.checks).values(
+                    name=record.name,
+                    number=record.number,
+                    time=datetime.now(UTC),
+                    verdict=record.verdict,
+                    rows=record.rows,
+                    summary=dict(record.summary),
+                    report=record.report,
+                )
+            )
+
+    def of(self, name: str) -> list[CheckRecord]:
+        """All checks of a model, oldest first."""
+        table = database.checks
+        with self._engine.connect() as connection:
+            found = connection.execute(select(table).where(table.c.name == name).order_by(table.c.sequence))
+            return [
+                CheckRecord(row.name, row.number, row.verdict, row.rows, row.summary, row.report, row.time)
+                for row in found
+            ]

@@ -1,0 +1,168 @@
+"""The tables, and opening the database that holds them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    Column,
+    DateTime,
+    Engine,
+    Float,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+    create_engine,
+    event,
+    inspect,
+)
+from sqlalchemy.exc import ArgumentError, OperationalError, SQLAlchemyError
+
+from automl.errors import StoreError
+
+BUSY_TIMEOUT_S = 30
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """A moment that is stored as UTC and comes back with its zone, on every database."""
+
+    impl = DateTime
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Any) -> datetime | None:
+        return None if value is None else value.astimezone(UTC).replace(tzinfo=None)
+
+    def process_result_value(self, value: datetime | None, dialect: Any) -> datetime | None:
+        return None if value is None else value.replace(tzinfo=UTC)
+
+
+metadata = MetaData()
+
+versions = Table(
+    "versions",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("created", UtcDateTime, nullable=False),
+    Column("task", String(16), nullable=False),
+    Column("modality", String(64), nullable=False),
+    Column("metric", String(64), nullable=False),
+    Column("score", Float),
+    Column("run", String(128), nullable=False),
+    Column("note", Text, nullable=False, default=""),
+)
+
+aliases = Table(
+    "aliases",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("alias", String(64), primary_key=True),
+    Column("number", Integer, nullable=False),
+)
+
+predictions = Table(
+    "predictions",
+    metadata,
+    Column("sequence", Integer, primary_key=True, autoincrement=True),
+    Column("id", String(64), nullable=False, unique=True),
+    Column("time", UtcDateTime, nullable=False),
+    Column("name", String(64), nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("features", JSON, nullable=False),
+    Column("prediction", JSON, nullable=False),
+    Column("probabilities", JSON),
+    Column("latency_ms", Float),
+    Column("flags", JSON),
+    Index("predictions_of_model", "name", "sequence"),
+)
+
+labels = Table(
+    "labels",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("name", String(64), nullable=False, index=True),
+    Column("label", Text, nullable=False),
+    Column("time", UtcDateTime, nullable=False),
+    Column("source", String(255), nullable=False),
+)
+
+checks = Table(
+    "checks",
+    metadata,
+    Column("sequence", Integer, primary_key=True, autoincrement=True),
+    Column("name", String(64), nullable=False, index=True),
+    Column("number", Integer, nullable=False),
+    Column("time", UtcDateTime, nullable=False),
+    Column("verdict", String(16), nullable=False),
+    Column("rows", Integer, nullable=False),
+    Column("summary", JSON, nullable=False),
+    Column("report", Text),
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("sequence", Integer, primary_key=True, autoincrement=True),
+    Column("time", UtcDateTime, nullable=False),
+    Column("actor", String(128), nullable=False),
+    Column("action", String(32), nullable=False),
+    Column("name", String(64), nullable=False, index=True),
+    Column("number", Integer),
+    Column("why", Text, nullable=False),
+    Column("detail", JSON, nullable=False),
+)
+
+
+def open_database(folder: Path, url: str | None) -> Engine:
+    """The engine of a store's database with all tables in place.
+
+    Raises StoreError when the folder cannot be written or the database cannot be reached. Writers use
+    `engine.begin()`: on SQLite it takes the write lock at once, so that two processes queue instead of failing.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(
+            f"The store {folder} cannot be made: {error.strerror}.", "Give another with --store FOLDER."
+        ) from error
+    shown = url.split("@")[-1] if url else str(folder / "automl.db")
+    try:
+        engine = create_engine(url) if url else _sqlite(folder / "automl.db")
+        if not inspect(engine).has_table(audit.name):
+            _create_tables(engine)
+    except ArgumentError as error:
+        raise StoreError("The database URL cannot be understood.", "Example: postgresql+psycopg://host/db") from error
+    except (SQLAlchemyError, ModuleNotFoundError) as error:
+        reason = str(getattr(error, "orig", error)).strip().split("\n")[0]
+        raise StoreError(f"The database {shown} cannot be opened: {reason}.", "Is it there and writable?") from error
+    return engine
+
+
+def _create_tables(engine: Engine) -> None:
+    try:
+        metadata.create_all(engine)
+    except OperationalError:
+        metadata.create_all(engine)  # another process was creating them at the same moment
+
+
+def _sqlite(path: Path) -> Engine:
+    engine = create_engine(f"sqlite:///{path}", connect_args={"timeout": BUSY_TIMEOUT_S})
+
+    @event.listens_for(engine, "connect")
+    def _configure(connection: Any, _: Any) -> None:
+        connection.isolation_level = None  # the driver must not open transactions by itself
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=FULL")
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Any) -> None:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    return engine

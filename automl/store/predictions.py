@@ -1,0 +1,158 @@
+"""The prediction log and the labels that join it later."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Connection, Engine, Row, Select, func, insert, select, update
+
+from automl.data.cells import as_text
+from automl.store import database
+from automl.store.audit import AuditEntry, AuditTrail
+
+BATCH = 500  # well under SQLite's limit of bound parameters
+
+
+@dataclass(frozen=True)
+class LoggedPrediction:
+    """One answered row: what came in, what went out, by which version, and the label once it is known.
+
+    `features` are the raw cells as they came (plain JSON). `label` is canonical text.
+    """
+
+    id: str
+    time: datetime
+    name: str
+    number: int
+    features: Mapping[str, Any]
+    prediction: str | int | float | bool
+    probabilities: Mapping[str, float] | None = None
+    latency_ms: float | None = None
+    flags: Mapping[str, Any] | None = None
+    label: str | None = None
+    sequence: int = 0
+
+
+@dataclass(frozen=True)
+class LabelResult:
+    """What became of a batch of labels. `unknown` are ids that no prediction has."""
+
+    added: int
+    unchanged: int
+    corrected: int
+    unknown: tuple[str, ...]
+
+
+class PredictionLog:
+    """Writes and reads logged predictions; joins labels by prediction id."""
+
+    def __init__(self, engine: Engine, audit: AuditTrail) -> None:
+        self._engine = engine
+        self._audit = audit
+
+    def write(self, entries: Sequence[LoggedPrediction]) -> None:
+        """Append predictions; all of them or none."""
+        records = [
+            {
+                "id": entry.id,
+                "time": entry.time,
+                "name": entry.name,
+                "number": entry.number,
+                "features": dict(entry.features),
+                "prediction": entry.prediction,
+                "probabilities": None if entry.probabilities is None else dict(entry.probabilities),
+                "latency_ms": entry.latency_ms,
+                "flags": None if entry.flags is None else dict(entry.flags),
+            }
+            for entry in entries
+        ]
+        if records:
+            with self._engine.begin() as connection:
+                connection.execute(insert(database.predictions), records)
+
+    def count(self, name: str, labelled_only: bool = False) -> int:
+        """Logged predictions of a model, or only those with a label."""
+        chosen = self._select(name, labelled_only=labelled_only).subquery()
+        with self._engine.connect() as connection:
+            return connection.execute(select(func.count()).select_from(chosen)).scalar_one()
+
+    def newest(
+        self, name: str, limit: int, number: int | None = None, labelled_only: bool = False
+    ) -> list[LoggedPrediction]:
+        """The newest predictions of a model (of one version, if given), oldest of them first."""
+        statement = self._select(name, number, labelled_only)
+        statement = statement.order_by(database.predictions.c.sequence.desc()).limit(limit)
+        with self._engine.connect() as connection:
+            return [_entry(row) for row in connection.execute(statement)][::-1]
+
+    def add_labels(self, name: str, labels: Iterable[tuple[str, Any]], source: str) -> LabelResult:
+        """Join late ground truth by prediction id. Repeating a label changes nothing; a correction is audited."""
+        wanted = {str(identifier): as_text(value) for identifier, value in labels}
+        added = unchanged = corrected = 0
+        unknown: list[str] = []
+        identifiers = list(wanted)
+        with self._engine.begin() as connection:
+            for start in range(0, len(identifiers), BATCH):
+                batch = identifiers[start : start + BATCH]
+                known, old = self._known(connection, name, batch)
+                fresh = []
+                for identifier in batch:
+                    label = wanted[identifier]
+                    if identifier not in known:
+                        unknown.append(identifier)
+                    elif label is None or old.get(identifier) == label:
+                        unchanged += 1
+                    elif identifier in old:
+                        corrected += 1
+                        self._correct(connection, name, identifier, old[identifier], label, source)
+                    else:
+                        added += 1
+                        fresh.append(
+                            {"id": identifier, "name": name, "label": label, "time": datetime.now(UTC), "source": source}
+                        )
+                if fresh:
+                    connection.execute(insert(database.labels), fresh)
+        return LabelResult(added, unchanged, corrected, tuple(unknown))
+
+    def _correct(
+        self, connection: Connection, name: str, identifier: str, old: str, new: str, source: str
+    ) -> None:
+        table = database.labels
+        connection.execute(
+            update(table).where(table.c.id == identifier).values(label=new, time=datetime.now(UTC), source=source)
+        )
+        detail = {"prediction": identifier, "old": old, "new": new}
+        self._audit.add(AuditEntry("correct label", name, None, f"a label was corrected by {source}", detail), connection)
+
+    @staticmethod
+    def _known(connection: Connection, name: str, batch: list[str]) -> tuple[set[str], dict[str, str]]:
+        logged, labels = database.predictions, database.labels
+        ids = connection.execute(select(logged.c.id).where(logged.c.name == name, logged.c.id.in_(batch))).scalars()
+        old = connection.execute(select(labels.c.id, labels.c.label).where(labels.c.id.in_(batch)))
+        return set(ids), {row.id: row.label for row in old}
+
+    @staticmethod
+    def _select(name: str, number: int | None = None, labelled_only: bool = False) -> Select[Any]:
+        logged, labels = database.predictions, database.labels
+        joined = logged.join(labels, labels.c.id == logged.c.id, isouter=not labelled_only)
+        statement = select(logged, labels.c.label).select_from(joined).where(logged.c.name == name)
+        return statement if number is None else statement.where(logged.c.number == number)
+
+
+def _entry(row: Row[Any]) -> LoggedPrediction:
+    return LoggedPrediction(
+        id=row.id,
+        time=row.time,
+        name=row.name,
+        number=row.number,
+        features=row.features,
+        prediction=row.prediction,
+        probabilities=row.probabilities,
+        latency_ms=row.latency_ms,
+        flags=row.flags,
+        label=row.label,
+        sequence=row.sequence,
+    )

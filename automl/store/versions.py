@@ -1,0 +1,168 @@
+"""Named models, their numbered versions, and the aliases that point at them."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from sqlalchemy import Connection, Engine, delete, func, insert, select
+
+from automl.errors import NotFoundError, OptionError, nearest
+from automl.store import database
+from automl.store.audit import AuditEntry, AuditTrail
+
+CHAMPION = "champion"
+CHALLENGER = "challenger"
+PREVIOUS = "previous"
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
+
+@dataclass(frozen=True)
+class Version:
+    """One version of a named model: where its artifact is, and what its honest score was."""
+
+    name: str
+    number: int
+    folder: Path
+    task: str
+    modality: str
+    metric: str
+    score: float | None
+    run: str
+    note: str = ""
+    created: datetime = datetime.min
+    aliases: tuple[str, ...] = field(default=())
+
+
+def check_name(name: str) -> str:
+    """The name itself if it is a model name; OptionError otherwise. Names become folders."""
+    if not NAME.fullmatch(name):
+        raise OptionError(
+            f"{name!r} is no model name.", "Use up to 64 letters, digits, '.', '_' and '-', beginning with a letter or digit."
+        )
+    return name
+
+
+class Versions:
+    """Registers artifacts as versions, finds them, and moves aliases; each in one transaction."""
+
+    def __init__(self, engine: Engine, folder: Path, audit: AuditTrail) -> None:
+        self._engine = engine
+        self._folder = folder
+        self._audit = audit
+
+    def register(self, version: Version, why: str) -> Version:
+        """Move the finished artifact at `version.folder` into the store under the next number.
+
+        `version.number` is ignored. The first version of a name becomes its champion. The artifact must lie on
+        the store's file system (a run folder does): it is renamed, so there is never half a version.
+        """
+        name = check_name(version.name)
+        table = database.versions
+        with self._engine.begin() as connection:
+            newest = connection.execute(select(func.max(table.c.number)).where(table.c.name == name)).scalar()
+            number = (newest or 0) + 1
+            home = self._folder / name / str(number)
+            if home.exists():  # left by a process that died between the rename and the commit
+                shutil.rmtree(home)
+            home.parent.mkdir(parents=True, exist_ok=True)
+            version.folder.rename(home)
+            connection.execute(
+                insert(table).values(
+                    name=name,
+                    number=number,
+                    created=datetime.now(UTC),
+                    task=version.task,
+                    modality=version.modality,
+                    metric=version.metric,
+                    score=version.score,
+                    run=version.run,
+                    note=version.note,
+                )
+            )
+            self._audit.add(AuditEntry("register", name, number, why, {"score": version.score}), connection)
+            if newest is None:
+                self._point(connection, name, CHAMPION, number)
+                self._audit.add(AuditEntry("promote", name, number, "the first version", {}), connection)
+        return self.find(name, number)
+
+    def names(self) -> list[str]:
+        """Every model name, sorted."""
+        table = database.versions
+        with self._engine.connect() as connection:
+            return list(connection.execute(select(table.c.name).distinct().order_by(table.c.name)).scalars())
+
+    def of(self, name: str) -> list[Version]:
+        """All versions of a model, oldest first; NotFoundError if there is no such model."""
+        table = database.versions
+        with self._engine.connect() as connection:
+            rows = connection.execute(select(table).where(table.c.name == name).order_by(table.c.number)).all()
+            pointed = self._aliases(connection, name)
+        if not rows:
+            known = self.names()
+            remedy = nearest(name, known) if known else "The store holds no model yet: run `automl fit`."
+            raise NotFoundError(f"There is no model {name!r} in the store {self._folder.parent}.", remedy)
+        return [
+            Version(
+                name=row.name,
+                number=row.number,
+                folder=self._folder / row.name / str(row.number),
+                task=row.task,
+                modality=row.modality,
+                metric=row.metric,
+                score=row.score,
+                run=row.run,
+                note=row.note,
+                created=row.created,
+                aliases=tuple(sorted(alias for alias, number in pointed.items() if number == row.number)),
+            )
+            for row in rows
+        ]
+
+    def find(self, name: str, which: str | int = CHAMPION) -> Version:
+        """A version by number or alias; NotFoundError with what there is."""
+        known = self.of(name)
+        for version in known:
+            if str(version.number) == str(which) or which in version.aliases:
+                return version
+        there = ", ".join(str(version.number) for version in known)
+        raise NotFoundError(f"The model {name!r} has no version or alias {which!r}.", f"It has versions {there}.")
+
+    def point(self, name: str, alias: str, number: int, why: str, detail: dict[str, object] | None = None) -> None:
+        """Move an alias to a version and write why. Moving `champion` keeps the old one as `previous`."""
+        self.find(name, number)
+        action = "promote" if alias == CHAMPION else f"alias {alias}"
+        with self._engine.begin() as connection:
+            if alias == CHAMPION:
+                old = self._aliases(connection, name).get(CHAMPION)
+                if old is not None and old != number:
+                    self._point(connection, name, PREVIOUS, old)
+                if self._aliases(connection, name).get(CHALLENGER) == number:
+                    self._unpoint(connection, name, CHALLENGER)
+            self._point(connection, name, alias, number)
+            self._audit.add(AuditEntry(action, name, number, why, detail or {}), connection)
+
+    def aliases(self, name: str) -> dict[str, int]:
+        """alias -> version number of a model; empty if there is none."""
+        with self._engine.connect() as connection:
+            return self._aliases(connection, name)
+
+    @staticmethod
+    def _aliases(connection: Connection, name: str) -> dict[str, int]:
+        table = database.aliases
+        rows = connection.execute(select(table.c.alias, table.c.number).where(table.c.name == name))
+        return {row.alias: row.number for row in rows}
+
+    @classmethod
+    def _point(cls, connection: Connection, name: str, alias: str, number: int) -> None:
+        cls._unpoint(connection, name, alias)
+        connection.execute(insert(database.aliases).values(name=name, alias=alias, number=number))
+
+    @staticmethod
+    def _unpoint(connection: Connection, name: str, alias: str) -> None:
+        table = database.aliases
+        connection.execute(delete(table).where(table.c.name == name, table.c.alias == alias))

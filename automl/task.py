@@ -1,0 +1,171 @@
+"""What a plugin provides: a task (one modality), its architectures, their learners.
+
+A hook hands these objects over; from then on the engine calls ordinary methods of them. The life of a
+candidate: `Architecture.build` on the coordinator records the parameters of an Optuna trial; a worker
+replays them with `build`, then for each fold calls `Learner.fit`, `predict` and `save`; the model later
+calls `Architecture.load` and `predict`. A learner never sees the engine, only `Progress`.
+"""
+
+from __future__ import annotations
+
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+from automl.data.dataset import Array, Rows
+from automl.data.schema import Schema
+
+if TYPE_CHECKING:
+    from optuna.trial import BaseTrial
+
+Runtime = Literal["openmp", "torch", "plain"]
+ParameterValue = str | int | float | bool | None
+Parameters = Mapping[str, ParameterValue]
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What a search is asked. `modality` names the task plugin, `metric` the user's metric."""
+
+    schema: Schema
+    modality: str
+    metric: str
+    seed: int = 0
+
+    @property
+    def outputs(self) -> int:
+        """Columns of a prediction: the number of classes, or 1 for a number."""
+        return len(self.schema.classes) if self.schema.task == "classify" else 1
+
+
+@dataclass(frozen=True)
+class Features:
+    """What learners are given for n rows: named arrays that share their first axis."""
+
+    arrays: Mapping[str, Array]
+
+    def __len__(self) -> int:
+        return len(next(iter(self.arrays.values())))
+
+    def __getitem__(self, name: str) -> Array:
+        return self.arrays[name]
+
+    def take(self, index: Array) -> Features:
+        """The rows at these positions (positions may repeat)."""
+        return Features({name: array[index] for name, array in self.arrays.items()})
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Features with what is to be learned: int64 class index (classify) or float64 (regress), one per row."""
+
+    features: Features
+    target: Array
+
+    def __len__(self) -> int:
+        return len(self.target)
+
+
+@dataclass(frozen=True)
+class Progress:
+    """All that a learner sees of the engine: its time, its device, its threads, a place to report.
+
+    `deadline` is a `time.time()` instant. `report(step, score)` tells how training goes (any scale; for the
+    progress view).
+    """
+
+    deadline: float = float("inf")
+    threads: int = 1
+    device: str = "cpu"
+    report: Callable[[int, float], None] = lambda step, score: None
+
+    def out_of_time(self) -> bool:
+        """Must training stop now and keep what it has?"""
+        return time.time() >= self.deadline
+
+
+class Learner(Protocol):
+    """One candidate on one fold. Any class with these methods fits; it must be deterministic given its seed."""
+
+    def fit(self, train: Examples, valid: Examples, progress: Progress) -> None:
+        """Learn from `train`; `valid` may be used to stop early. Must return soon after `out_of_time`."""
+
+    def predict(self, features: Features) -> Array:
+        """float64, probabilities of shape (rows, classes) or values of shape (rows,)."""
+
+    def save(self, folder: Path) -> None:
+        """Write everything `Architecture.load` needs into this existing folder, without pickle."""
+
+
+class Architecture(ABC):
+    """A model family: its search space, its known-good starting points, its construction.
+
+    `runtime` tells which threading library it brings: torch and the OpenMP boosters never share a worker.
+    `libraries` are modules that a worker imports before the clock of a first trial starts.
+    """
+
+    name: str
+    modality: str
+    runtime: Runtime = "openmp"
+    libraries: tuple[str, ...] = ()
+
+    def accepts(self, problem: Problem) -> bool:
+        """Can this family learn the problem? The engine leaves it out otherwise."""
+        return True
+
+    @abstractmethod
+    def portfolio(self, problem: Problem) -> list[Parameters]:
+        """Known-good parameters, best first; each names every parameter that `build` suggests with them."""
+
+    @abstractmethod
+    def build(self, trial: BaseTrial, problem: Problem) -> Learner:
+        """Space and construction in one; depends on nothing but the trial's suggestions and the problem.
+
+        Called on the coordinator too, so it must be quick: heavy libraries load in `Learner.fit`.
+        """
+
+    @abstractmethod
+    def load(self, folder: Path, problem: Problem) -> Learner:
+        """The learner that `Learner.save` wrote; its predictions are the same to the last bit."""
+
+
+class Task(ABC):
+    """One modality: when it fits, how conformed rows become features, which architectures learn them."""
+
+    name: str
+
+    @abstractmethod
+    def suits(self, schema: Schema) -> float:
+        """How well this modality fits the schema: 0 cannot, 1 made for it. The highest is taken."""
+
+    @abstractmethod
+    def features(self, schema: Schema, rows: Rows) -> Features:
+        """Features of these rows. Depends on schema and row alone: whatever is learned belongs to a learner."""
+
+    @abstractmethod
+    def architectures(self) -> list[Architecture]:
+        """The families this modality brings itself; other plugins may add more."""
+
+    def drift_columns(self, schema: Schema, rows: Rows) -> dict[str, Array]:
+        """Plain numbers (float64) or texts (object) per row that the monitor watches; a category is its level."""
+        return tabular_drift_columns(schema, rows)
+
+
+def tabular_drift_columns(schema: Schema, rows: Rows) -> dict[str, Any]:
+    """Every number, truth, moment and category of the rows as it is; the length of each text."""
+    import numpy as np
+
+    columns: dict[str, Any] = {}
+    for column in schema.used:
+        values = rows[column.name]
+        if column.kind == "category":
+            names = np.array([*column.levels, "(missing or new)"], dtype=object)
+            columns[column.name] = names[values]
+        elif column.kind == "text":
+            columns[f"{column.name} (length)"] = np.array([len(text) for text in values], dtype=np.float64)
+        elif column.kind != "image":
+            columns[column.name] = np.asarray(values, dtype=np.float64)
+    return columns
