@@ -25,6 +25,7 @@ from automl.model.artifact import SelfTest, load_model, save_model
 from automl.model.assembly import Assembly, LeaderboardRow, assemble
 from automl.model.model import Model
 from automl.model.reference import REFERENCE_ROWS, Reference
+from automl.report.html import write_report
 from automl.search.budget import Budget, plan_threads, usable_cores
 from automl.search.evaluate import Workbench
 from automl.search.executors import Executor, InlineExecutor, LocalExecutor
@@ -160,14 +161,14 @@ def _open_run(table: Table, dataset: Dataset, metric: Metric, request: FitReques
 
 
 def _rows_with_target(table: Table, schema: Schema) -> pd.DataFrame:
-    """The rows that train, as they came; cells of mixed types become text, which every store can hold."""
-    from automl.data.cells import as_text
+    """The rows that train, as they came; cells of mixed or odd types become text, which Parquet can hold."""
+    from automl.data.cells import as_text, is_missing
 
     target = conform_target(table.frame[schema.target].tolist(), schema)
     frame = table.frame[present(target)].reset_index(drop=True)
     for name in frame.columns[frame.dtypes == object]:
-        kinds = {type(value) for value in frame[name] if value is not None}
-        if len(kinds) > 1 or kinds & {list, dict}:
+        kinds = {type(value) for value in frame[name] if not is_missing(value)}
+        if len(kinds) > 1 or not kinds <= {str, bytes, bool}:
             frame[name] = object_array([as_text(value) for value in frame[name]])
     return frame
 
@@ -228,6 +229,7 @@ def _deliver(
     )
     if request.alias:
         store.versions.point(version.name, request.alias, version.number, request.note or "as asked")
+    write_report(run.folder / "report.html", assembly.model, assembly.leaderboard, notes)
     write_json(run.folder / "leaderboard.json", {"rows": [row.record() for row in assembly.leaderboard]})
     run.finish({"version": version.number, "time": datetime.now(UTC).isoformat()}, kept=set())
     announce(Event("version_registered", version.name, {"version": version.number, "score": version.score}))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -76,7 +78,7 @@ def fit(
     if as_json:
         print_json(_record(result))
     else:
-        _show(result, source)
+        _show(result, source, store if "AUTOML_STORE" not in os.environ else None)
 
 
 def parse_types(pairs: Sequence[str]) -> dict[str, str]:
@@ -105,7 +107,8 @@ def leaderboard_table(rows: Sequence[LeaderboardRow], metric: str, shown: int = 
     return table
 
 
-def _show(result: FitResult, source: str) -> None:
+def _show(result: FitResult, source: str, store: Path | None) -> None:
+    where = f" --store {store}" if store else ""
     version, card = result.version, result.model.card
     if result.leaderboard:
         say("\n[bold]Leaderboard[/]")
@@ -118,14 +121,16 @@ def _show(result: FitResult, source: str) -> None:
     if "out_of_fold" in card.scores:
         say(f"{card.metric} of the ensemble, out-of-fold: {card.scores['out_of_fold']:.5g}")
     if "holdout" in card.scores:
-        say(f"{card.metric} on the holdout that no decision saw: [bold]{card.scores['holdout']:.5g}[/]")
+        low, high = card.scores["holdout_low"], card.scores["holdout_high"]
+        between = f"95% interval {low:.4g} to {high:.4g}"
+        say(f"{card.metric} on the holdout that no decision saw: [bold]{card.scores['holdout']:.5g}[/] ({between})")
     say(f"model   {version.folder}")
     say(f"report  {result.run_folder / 'report.html'}")
     say("\n[bold]Next[/]")
     if "champion" not in version.aliases:
-        say(f"  automl promote {version.name} {version.number} --why TEXT    # it is not the champion yet")
-    say(f"  automl predict {version.name} {source} -o predictions.csv")
-    say(f"  automl serve {version.name} --port 3000")
+        say(f"  automl promote {version.name} {version.number} --why TEXT{where}    # it is not the champion yet")
+    say(f"  automl predict {version.name} {source} -o predictions.csv{where}")
+    say(f"  automl serve {version.name} --port 3000{where}")
 
 
 def _record(result: FitResult) -> dict[str, object]:

@@ -27,7 +27,12 @@ def is_missing(value: Any) -> bool:
         return value.strip().casefold() in MISSING_WORDS
     if isinstance(value, bytes):
         return not value
-    return bool(value != value)
+    try:
+        return bool(value != value)
+    except TypeError:  # pandas.NA answers neither yes nor no
+        return True
+    except ValueError:  # an array in the cell
+        return False
 
 
 def as_text(value: Any) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -98,9 +99,6 @@ def infer_schema(
             raise OptionError(f"There is no column {name!r} to give a type.", nearest(name, names))
         if kind not in KINDS:
             raise OptionError(f"There is no column type {kind!r}.", f"Use one of {', '.join(KINDS)}.")
-    duplicated = [name for name, count in Counter(names).items() if count > 1]
-    if duplicated:
-        raise DataError(f"Two columns are called {duplicated[0]!r}.", "Rename one of them.")
     classes, class_type = _classes(table.frame[target], target) if task == "classify" else ((), "str")
     if task == "regress":
         _check_numbers(table.frame[target], target)
@@ -204,7 +202,11 @@ def _date_format(texts: Sequence[str]) -> str | None:
     if not all(any(digit.isdigit() for digit in text) for text in sample[:5]):
         return None
     # The first text may be ambiguous (01/02/2020); any of the sample may show the true order.
-    guesses = Counter(guess_datetime_format(text, dayfirst=first) for text in sample[:50] for first in (False, True))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # pandas warns when a guess contradicts `dayfirst`, which is the point
+        guesses = Counter(
+            guess_datetime_format(text, dayfirst=first) for text in sample[:50] for first in (False, True)
+        )
     guesses.pop(None, None)
     for form, _ in guesses.most_common():
         read = sum(as_moment(text, form) == as_moment(text, form) for text in sample)

@@ -5,12 +5,15 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import json
+import zlib
 from abc import ABC, abstractmethod
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from automl.errors import SourceError, nearest
+from automl.errors import DataError, SourceError, nearest
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,6 +37,15 @@ class Table:
     target: str | None = None
     kinds: dict[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Column names become text; DataError if two are the same."""
+        names = [str(name) for name in self.frame.columns]
+        twice = [name for name, count in Counter(names).items() if count > 1]
+        if twice:
+            raise DataError(f"Two columns of {self.name} are called {twice[0]!r}.", "Rename one of them.")
+        if names != self.frame.columns.tolist():
+            object.__setattr__(self, "frame", self.frame.set_axis(names, axis=1))
 
 
 class Reader(ABC):
@@ -90,7 +102,7 @@ def existing(source: str | Path) -> Path:
     folder = path.parent
     beside = [entry.name for entry in folder.iterdir()] if folder.is_dir() else []
     hint = nearest(path.name, beside) if folder.is_dir() else f"The folder {folder} does not exist either."
-    raise SourceError(f"There is no file or folder {path}.", hint if hint.startswith(("Did", "The")) else "")
+    raise SourceError(f"There is no file or folder {path}.", "" if hint.startswith("There is:") else hint)
 
 
 def _read_parquet(path: Path) -> pd.DataFrame:
@@ -98,20 +110,32 @@ def _read_parquet(path: Path) -> pd.DataFrame:
     import pyarrow as pa
 
     try:
-        return pd.read_parquet(path)
+        frame = pd.read_parquet(path)
     except (pa.ArrowInvalid, OSError) as error:
         raise SourceError(f"{path} is not a readable Parquet file: {_first_line(error)}.") from error
+    return frame.reset_index(drop=frame.index.names == [None])  # a named index is a column that pandas set aside
 
 
 def _read_json_lines(path: Path) -> pd.DataFrame:
+    """One record per line. Not by pandas, whose quick parser misses the last digit of a number."""
     import pandas as pd
 
-    try:
-        return pd.read_json(io.StringIO(_decode(path)), lines=True, dtype=False, convert_dates=False)
-    except ValueError as error:
-        raise SourceError(
-            f"{path} is not JSON Lines: {_first_line(error)}.", "Each line must be one JSON object."
-        ) from error
+    records = []
+    for number, line in enumerate(_decode(path).split("\n"), start=1):
+        if not line.strip():
+            continue
+        try:
+            record = json.loads(line)
+        except ValueError as error:
+            raise SourceError(
+                f"{path} is not JSON Lines: line {number}: {_first_line(error)}.", "Each line must be one JSON object."
+            ) from error
+        if not isinstance(record, dict):
+            raise SourceError(
+                f"{path} is not JSON Lines: line {number} is no object.", 'Each line must be like {"column": value}.'
+            )
+        records.append(record)
+    return pd.DataFrame(records)
 
 
 def _read_csv(path: Path) -> pd.DataFrame:
@@ -121,7 +145,9 @@ def _read_csv(path: Path) -> pd.DataFrame:
     text = _decode(path)
     delimiter = _sniff_delimiter(text[:SNIFFED_BYTES])
     try:
-        frame = pd.read_csv(io.StringIO(text), sep=delimiter, dtype=str, keep_default_na=False, na_values=[])
+        lines = pd.read_csv(
+            io.StringIO(text), sep=delimiter, header=None, dtype=str, keep_default_na=False, na_values=[]
+        )
     except pd.errors.EmptyDataError as error:
         raise SourceError(f"{path} holds no table.", "A table needs a header line and rows.") from error
     except (pd.errors.ParserError, csv.Error) as error:
@@ -129,12 +155,8 @@ def _read_csv(path: Path) -> pd.DataFrame:
             f"{path} is not a table that can be read: {_first_line(error)}.",
             f"Columns were split at {delimiter!r}; does every line have as many as the header?",
         ) from error
-    if not isinstance(frame.index, pd.RangeIndex):
-        raise SourceError(
-            f"{path}: the lines have more cells than the header has names.", "Name every column in the header."
-        )
-    frame.columns = [str(name).strip() for name in frame.columns]
-    return frame
+    names = [name.strip() or f"Unnamed: {position}" for position, name in enumerate(lines.iloc[0])]
+    return lines.iloc[1:].reset_index(drop=True).set_axis(names, axis=1)
 
 
 def _decode(path: Path) -> str:
@@ -143,10 +165,13 @@ def _decode(path: Path) -> str:
     if raw.startswith(GZIP_MAGIC):
         try:
             raw = gzip.decompress(raw)
-        except (OSError, EOFError) as error:
+        except (OSError, EOFError, zlib.error) as error:
             raise SourceError(f"{path} is a damaged gzip file: {_first_line(error)}.") from error
     if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return raw.decode("utf-16")
+        try:
+            return raw.decode("utf-16")
+        except UnicodeDecodeError as error:
+            raise SourceError(f"{path} begins like UTF-16 text but is not: {_first_line(error)}.") from error
     if b"\x00" in raw[:SNIFFED_BYTES] or raw.startswith(PARQUET_MAGIC):
         kind = "a Parquet file" if raw.startswith(PARQUET_MAGIC) else "a binary file"
         raise SourceError(

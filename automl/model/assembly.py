@@ -18,6 +18,8 @@ from automl.search.ensemble import select_members
 from automl.search.run import Run, TrialResult
 from automl.task import Problem
 
+BOOTSTRAPS = 200
+
 
 @dataclass(frozen=True)
 class LeaderboardRow:
@@ -106,8 +108,19 @@ def _member(run: Run, problem: Problem, result: TrialResult, weight: float, fold
 def _scores(outputs: Array, target: Array, split: Split, metric: Metric) -> dict[str, float]:
     scores = {"out_of_fold": metric.score(target[split.validated], outputs[split.validated])}
     if len(split.holdout):
-        scores["holdout"] = metric.score(target[split.holdout], outputs[split.holdout])
+        held, answers = target[split.holdout], outputs[split.holdout]
+        scores["holdout"] = metric.score(held, answers)
+        scores["holdout_low"], scores["holdout_high"] = interval(held, answers, metric)
     return {name: score for name, score in scores.items() if np.isfinite(score)}
+
+
+def interval(target: Array, outputs: Array, metric: Metric) -> tuple[float, float]:
+    """The 95% percentile bootstrap interval of a score (Efron 1979)."""
+    rng = np.random.default_rng(0)
+    drawn = rng.integers(0, len(target), (BOOTSTRAPS, len(target)))
+    scores = [metric.score(target[rows], outputs[rows]) for rows in drawn]
+    low, high = np.nanquantile(scores, [0.025, 0.975])
+    return float(low), float(high)
 
 
 def _card(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from automl.data.dataset import Array, Issue, Rows, conform
+from automl.data.reading import Table
 from automl.data.schema import Schema
 from automl.errors import DataError
 from automl.hooks import find_task, read_source
@@ -37,7 +38,8 @@ class Member:
 class Card:
     """What there is to say about a model, plain JSON.
 
-    `scores`: out_of_fold (what the search chose by) and holdout (rows no decision saw), where there are such rows.
+    `scores`: out_of_fold (what the search chose by); holdout (rows no decision saw) with the ends of its 95% interval
+    holdout_low and holdout_high, where there are such rows.
     """
 
     name: str
@@ -94,7 +96,7 @@ class Model:
             self._outputs(rows.take(np.arange(start, min(start + PREDICT_BATCH_ROWS, len(rows)))))
             for start in range(0, len(rows), PREDICT_BATCH_ROWS)
         ]
-        return parts[0] if len(parts) == 1 else np.concatenate(parts)
+        return settle(np.concatenate(parts) if parts else self._outputs(rows))
 
     def _outputs(self, rows: Rows) -> Array:
         features = find_task(self.problem.modality).features(self.schema, rows)
@@ -145,8 +147,21 @@ def combine(weights: Sequence[float], outputs: Sequence[Array]) -> Array:
     return mixed if mixed.ndim == 1 else mixed / mixed.sum(axis=1, keepdims=True)
 
 
+def settle(outputs: Array) -> Array:
+    """Outputs to 12 digits: beyond them a matrix product depends on how many rows share it, and a row's answer
+    must not depend on its neighbours."""
+    if outputs.ndim == 2:
+        return np.round(outputs, 12)
+    with np.errstate(divide="ignore"):
+        exponent = np.where(outputs == 0, 0, np.floor(np.log10(np.abs(outputs))))
+    scale = 10.0 ** (11 - exponent)
+    return np.round(outputs * scale) / scale
+
+
 def _frame_of(data: Data) -> tuple[Any, Path | None]:
     if isinstance(data, str | Path):
         table = read_source(data)
         return table.frame, table.base
+    if hasattr(data, "columns"):
+        return Table(data).frame, None
     return data, None

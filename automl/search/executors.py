@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import selectors
+import signal
 import subprocess
 import sys
 import time
@@ -21,6 +23,7 @@ from automl.search.evaluate import Failed, Finished, FoldScored, TrialEvent, Tri
 from automl.search.run import TrialResult
 from automl.task import Runtime
 
+EXIT_S = 2.0  # a worker whose output has ended may still be on its way out
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_MAX_THREADS")
 
 
@@ -173,11 +176,14 @@ class LocalExecutor(Executor):
         self._log.close()
 
     def _worker(self, slot: int, runtime: Runtime) -> _Worker:
-        if (slot, runtime) in self._workers:
-            return self._workers[slot, runtime]
+        known = self._workers.get((slot, runtime))
+        if known is not None and known.process.poll() is None:
+            return known
+        if known is not None:  # it died while it had nothing to do
+            self._drop(known)
         threads = {variable: str(self.plan.threads) for variable in THREAD_VARIABLES}
         process = subprocess.Popen(
-            [sys.executable, "-m", "automl.search.worker", str(self._folder)],
+            [sys.executable, "-m", "automl.search.worker", str(self._folder), str(os.getpid())],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._log,
@@ -199,9 +205,8 @@ class LocalExecutor(Executor):
     def _read(self, worker: _Worker) -> list[TrialEvent]:
         chunk = os.read(worker.outbox.fileno(), 1 << 16)
         if not chunk:
-            trial, code = worker.trial, self._drop(worker)
-            why = f"killed by signal {-code}, probably out of memory" if code < 0 else f"ended with code {code}"
-            return [] if trial is None else [Failed(trial, f"the worker was {why}; see workers.log")]
+            trial, code = worker.trial, self._drop(worker, EXIT_S)
+            return [] if trial is None else [Failed(trial, f"the worker {_ending(code)}; see workers.log")]
         *lines, worker.unread = (worker.unread + chunk).split(b"\n")
         found: list[TrialEvent] = []
         for line in lines:
@@ -215,14 +220,24 @@ class LocalExecutor(Executor):
             found.append(event)
         return found
 
-    def _drop(self, worker: _Worker) -> int:
-        """Kill a worker, forget it, and give its exit code."""
+    def _drop(self, worker: _Worker, patience: float = 0.0) -> int:
+        """Forget a worker and give its exit code; it is killed if it has not ended by itself after `patience` seconds."""
         self._workers.pop((worker.slot, worker.runtime), None)
         self._selector.unregister(worker.outbox)
-        code = worker.process.poll()
-        if code is None:
+        try:
+            code = worker.process.wait(patience)
+        except subprocess.TimeoutExpired:
             worker.process.kill()
             code = worker.process.wait()
-        worker.inbox.close()
+        with contextlib.suppress(BrokenPipeError):  # what a dead worker did not read is still in the buffer
+            worker.inbox.close()
         worker.outbox.close()
         return code
+
+
+def _ending(code: int) -> str:
+    """How a process ended, in words."""
+    if code >= 0:
+        return f"ended with code {code}"
+    why = ", probably for want of memory" if -code == signal.SIGKILL else ""
+    return f"was killed by signal {-code} ({signal.strsignal(-code)}){why}"

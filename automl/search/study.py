@@ -40,7 +40,7 @@ SKIPS = 8  # candidates that would not fit into the rest of the time before the 
 class SearchEvent:
     """Something to show while a search runs. `score` is in the metric's own scale (NaN where it has none)."""
 
-    kind: str  # started, resumed, trial, pruned, failed, fold
+    kind: str  # note, resumed, fold, step, trial, pruned, failed, stopped, assembling
     elapsed: float
     text: str
     trial: int = -1
@@ -91,6 +91,7 @@ class Search:
                 while self._wants_more(patience) and self._executor.room():
                     self._submit_next()
                 if not self._executor.running():
+                    self._tell("stopped", f"the search ended before its time: {self._stopped}")
                     return
                 left = self._budget.search_deadline - time.time()
                 for event in self._executor.wait(min(max(left, 0.0), 0.5)):

@@ -1,6 +1,6 @@
 """A worker process: reads trials as JSON lines, evaluates them, writes events as JSON lines.
 
-Started as `python -m automl.search.worker RUN_FOLDER`. It keeps no state that matters: killing it loses
+Started as `python -m automl.search.worker RUN_FOLDER COORDINATOR_PID`. It keeps no state that matters: killing it loses
 the trial in its hands and nothing else. It ends when its standard input does, and dies with its coordinator.
 """
 
@@ -23,7 +23,7 @@ PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 def main() -> None:
     """Serve trials until the standard input ends."""
-    _die_with_parent()
+    _die_with_parent(int(sys.argv[2]))
     folder = Path(sys.argv[1])
     events = _take_stdout()
     bench = open_workbench(folder, lambda *report: _send(events, Reported(*report)))
@@ -85,11 +85,11 @@ def _take_stdout() -> IO[str]:
     return events
 
 
-def _die_with_parent() -> None:
+def _die_with_parent(coordinator: int) -> None:
     """Have the kernel end this process with its coordinator, even one that was killed in the middle of a fold."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() == 1:
+        if os.getppid() != coordinator:  # it died before the kernel was asked
             sys.exit(0)
 
 

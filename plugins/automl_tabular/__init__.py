@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from automl.hooks import hookimpl
-from automl.task import Task
+
+if TYPE_CHECKING:
+    from automl.task import Task
 
 
 @hookimpl

@@ -1,0 +1,102 @@
+"""The report of a run as one self-contained HTML page: no script, nothing fetched."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from html import escape
+from pathlib import Path
+
+from automl.data.dataset import describe_number
+from automl.data.schema import Column
+from automl.model.assembly import LeaderboardRow
+from automl.model.model import Card, Model
+
+STYLE = """
+body { font: 15px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; color: #1c2430 }
+h1 { margin-bottom: 0 } h2 { margin-top: 2.2rem; border-bottom: 1px solid #d8dee6 }
+table { border-collapse: collapse; width: 100% } td, th { text-align: left; padding: .25rem .8rem .25rem 0 }
+th { border-bottom: 1px solid #d8dee6; font-weight: 600 } .n { text-align: right; font-variant-numeric: tabular-nums }
+.big { font-size: 2rem; font-weight: 650 } .soft { color: #66707d } .bar { background: #3b6fb6; height: .6rem; border-radius: 2px }
+@media (prefers-color-scheme: dark) { body { background: #14181e; color: #dfe5ec } th, h2 { border-color: #39424e } }
+"""
+
+
+def write_report(path: Path, model: Model, leaderboard: Sequence[LeaderboardRow], notes: Sequence[str]) -> None:
+    """Write the page: scores, decisions, leaderboard, members, columns."""
+    card, schema = model.card, model.schema
+    sections = [
+        f"<h1>{escape(card.name)}</h1>",
+        f'<p class="soft">{schema.task} {escape(schema.target)} · {card.rows:,} rows · {escape(card.created)}</p>',
+        _scores(card),
+        "<h2>What was decided</h2>" + _list([*notes, *card.notes]),
+        "<h2>Leaderboard</h2>" + _leaderboard(leaderboard, card.metric),
+        "<h2>Columns</h2>" + _columns(schema.columns),
+        f'<h2>Data</h2><p class="soft">SHA-256 of the cells: {escape(card.fingerprint)}</p>',
+    ]
+    body = "\n".join(sections)
+    page = (
+        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(card.name)}</title>'
+        f'<meta name="viewport" content="width=device-width"><style>{STYLE}</style></head><body>{body}</body></html>'
+    )
+    path.write_text(page, encoding="utf-8")
+
+
+def _scores(card: Card) -> str:
+    said = {
+        "holdout": "on the holdout that no decision saw",
+        "out_of_fold": "of the ensemble, out-of-fold (what the search chose by)",
+    }
+    if "holdout_low" in card.scores:
+        between = f"{card.scores['holdout_low']:.4g} to {card.scores['holdout_high']:.4g}"
+        said["holdout"] += f", 95% interval {between}"
+    parts = [
+        f'<p><span class="big">{card.scores[name]:.5g}</span> {escape(card.metric)} {text}</p>'
+        for name, text in said.items()
+        if name in card.scores
+    ]
+    return "".join(parts)
+
+
+def _list(items: Iterable[str]) -> str:
+    return "<ul>" + "".join(f"<li>{escape(item)}</li>" for item in items) + "</ul>"
+
+
+def _leaderboard(rows: Sequence[LeaderboardRow], metric: str) -> str:
+    if not rows:
+        return "<p>No trial finished; the model answers the best constant.</p>"
+    header = f'<th class="n">#</th><th>architecture</th><th class="n">{escape(metric)}</th><th>weight</th>'
+    header += '<th class="n">fit s</th><th class="n">ms/row</th><th>parameters</th>'
+    lines = []
+    for row in rows:
+        parameters = ", ".join(f"{name} {_short(value)}" for name, value in row.parameters.items())
+        lines.append(
+            f'<tr><td class="n">{row.rank}</td><td>{escape(row.architecture)}</td><td class="n">{row.score:.5g}</td>'
+            f'<td><div class="bar" style="width:{row.weight * 6:.2f}rem" title="{row.weight:.2f}"></div></td>'
+            f'<td class="n">{row.seconds:.1f}</td><td class="n">{row.predict_ms_per_row:.3f}</td>'
+            f'<td class="soft">{escape(parameters)}</td></tr>'
+        )
+    return f"<table><tr>{header}</tr>{''.join(lines)}</table>"
+
+
+def _short(value: object) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
+def _columns(columns: Sequence[Column]) -> str:
+    lines = [
+        f"<tr><td>{escape(column.name)}</td><td>{column.kind}</td><td>{'yes' if column.nullable else ''}</td>"
+        f'<td class="soft">{escape(_describe(column))}</td></tr>'
+        for column in columns
+    ]
+    return f"<table><tr><th>column</th><th>kind</th><th>missing</th><th>seen</th></tr>{''.join(lines)}</table>"
+
+
+def _describe(column: Column) -> str:
+    if column.kind == "ignored":
+        return column.reason
+    if column.levels:
+        shown = ", ".join(column.levels[:6])
+        return shown + (f" and {len(column.levels) - 6:,} more" if len(column.levels) > 6 else "")
+    if column.kind == "number" and column.minimum is not None and column.maximum is not None:
+        return f"{describe_number(column.minimum)} to {describe_number(column.maximum)}"
+    return str(column.example or "")
