@@ -29,6 +29,11 @@ def print_json(record: Any) -> None:
     sys.stdout.write(json.dumps(record, indent=2, ensure_ascii=False, default=str) + "\n")
 
 
+def score_text(score: float) -> str:
+    """A score to five digits, trailing zeros kept so that scores align."""
+    return f"{score:#.5g}".rstrip(".")
+
+
 def make_table(*headers: str, numbers: tuple[str, ...] = ()) -> Table:
     """An empty table in the house style; columns named in `numbers` are aligned right."""
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.markup import escape
 
-from automl.cli.console import console, make_table, print_json, say
+from automl.cli.console import console, make_table, print_json, say, score_text
 from automl.cli.options import JsonOption, StoreOption
 
 if TYPE_CHECKING:
@@ -102,13 +103,13 @@ def leaderboard_table(rows: Sequence[LeaderboardRow], metric: str, shown: int = 
     )  # fmt: skip
     for row in rows[:shown]:
         weight = f"{row.weight:.2f}" if row.weight else "–"
-        cells = (f"{row.score:.5g}", weight, f"{row.seconds:.1f}", f"{row.predict_ms_per_row:.3f}", str(row.trial))
+        cells = (score_text(row.score), weight, f"{row.seconds:.1f}", f"{row.predict_ms_per_row:.3f}", str(row.trial))
         table.add_row(str(row.rank), row.architecture, *cells)
     return table
 
 
 def _show(result: FitResult, source: str, store: Path | None) -> None:
-    where = f" --store {store}" if store else ""
+    where = escape(f" --store {store}") if store else ""
     version, card = result.version, result.model.card
     if result.leaderboard:
         say("\n[bold]Leaderboard[/]")
@@ -117,19 +118,19 @@ def _show(result: FitResult, source: str, store: Path | None) -> None:
             say(f"… and {len(result.leaderboard) - SHOWN_ROWS} more: automl leaderboard {version.name}")
     say(f"\n[bold]{version.name} version {version.number}[/]" + (" is the champion" if "champion" in version.aliases else ""))
     for note in card.notes:
-        console.print(f"[yellow]note[/]  {note}")
+        console.print(f"[yellow]note[/]  {escape(note)}")
     if "out_of_fold" in card.scores:
-        say(f"{card.metric} of the ensemble, out-of-fold: {card.scores['out_of_fold']:.5g}")
+        say(f"{card.metric} of the ensemble, out-of-fold: {score_text(card.scores['out_of_fold'])}")
     if "holdout" in card.scores:
         low, high = card.scores["holdout_low"], card.scores["holdout_high"]
         between = f"95% interval {low:.4g} to {high:.4g}"
-        say(f"{card.metric} on the holdout that no decision saw: [bold]{card.scores['holdout']:.5g}[/] ({between})")
-    say(f"model   {version.folder}")
-    say(f"report  {result.run_folder / 'report.html'}")
+        say(f"{card.metric} on the holdout that no decision saw: [bold]{score_text(card.scores['holdout'])}[/] ({between})")
+    say(f"model   {escape(str(version.folder))}")
+    say(f"report  {escape(str(result.run_folder / 'report.html'))}")
     say("\n[bold]Next[/]")
     if "champion" not in version.aliases:
         say(f"  automl promote {version.name} {version.number} --why TEXT{where}    # it is not the champion yet")
-    say(f"  automl predict {version.name} {source} -o predictions.csv{where}")
+    say(f"  automl predict {version.name} {escape(source)} -o predictions.csv{where}")
     say(f"  automl serve {version.name} --port 3000{where}")
 
 

@@ -6,8 +6,9 @@ import json
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 
-from automl.cli.console import console, make_table, print_json, say
+from automl.cli.console import console, make_table, print_json, say, score_text
 from automl.cli.options import JsonOption, StoreOption, VersionOption
 
 
@@ -33,7 +34,7 @@ def models(store: StoreOption = None, as_json: JsonOption = False) -> None:
         return
     table = make_table("model", "version", "alias", "task", "metric", "score", "created", numbers=("version", "score"))
     for version in found:
-        score = "–" if version.score is None else f"{version.score:.5g}"
+        score = "–" if version.score is None else score_text(version.score)
         created = version.created.astimezone().strftime("%Y-%m-%d %H:%M")
         aliases = ", ".join(version.aliases)
         table.add_row(version.name, str(version.number), aliases, version.task, version.metric, score, created)
@@ -48,12 +49,16 @@ def leaderboard(
 ) -> None:
     """Show every finished trial of the run behind a model."""
     from automl.cli.fit import leaderboard_table
+    from automl.errors import NotFoundError
     from automl.model.assembly import LeaderboardRow
     from automl.store import Store
 
     home = Store(store)
     found = home.versions.find(name, version)
-    record = json.loads((home.runs_folder / found.run / "leaderboard.json").read_text(encoding="utf-8"))
+    path = home.runs_folder / found.run / "leaderboard.json"
+    if not path.exists():
+        raise NotFoundError(f"The run {found.run or '?'} behind {name} version {found.number} has no leaderboard.")
+    record = json.loads(path.read_text(encoding="utf-8"))
     if as_json:
         print_json(record["rows"])
         return
@@ -80,6 +85,6 @@ def plugins(as_json: JsonOption = False) -> None:
         if record.name in provided:
             what += f" (architectures: {provided[record.name]})"
         if record.error:
-            what = f"[red]failed: {record.error}[/]"
+            what = f"[red]failed: {escape(record.error)}[/]"
         table.add_row(record.name, record.version, record.distribution, what)
     console.print(table)

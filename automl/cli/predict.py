@@ -68,6 +68,8 @@ def _write(frame: pd.DataFrame, output: Path) -> None:
 
     if not output.parent.is_dir():
         raise OptionError(f"The folder {output.parent} does not exist.", "Make it first, or write elsewhere.")
+    if output.is_dir():
+        raise OptionError(f"{output} is a folder.", "Name a file in it.")
     draft = output.with_name(f".{output.name}.part")
     try:
         frame.to_csv(draft, index=False)

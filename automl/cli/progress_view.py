@@ -6,9 +6,10 @@ import math
 from types import TracebackType
 from typing import TYPE_CHECKING
 
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
-from automl.cli.console import console
+from automl.cli.console import console, score_text
 
 if TYPE_CHECKING:
     from automl.search.study import SearchEvent
@@ -46,17 +47,17 @@ class ProgressView:
         if self._quiet:
             return
         if event.kind in ("note", "resumed", "stopped"):
-            console.print(f"[cyan]{event.kind:7}[/] {event.text}", markup=True)
+            console.print(f"[cyan]{event.kind:7}[/] {escape(event.text)}", markup=True)
         elif event.kind in ("trial", "failed"):
             self._print_trial(event)
-        best = "" if math.isnan(event.best) else f"best {event.best:.5g}"
+        best = "" if math.isnan(event.best) else f"best {score_text(event.best)}"
         stage = "assembling" if event.kind == "assembling" else "searching"
         now = f"{event.architecture} {event.text}" if event.kind in ("fold", "step") else ""
         clock = f"{event.elapsed:.0f}/{self._seconds:.0f} s"
         self._bar.update(self._task, completed=event.elapsed, description=stage, clock=clock, best=best, now=now)
 
     def _print_trial(self, event: SearchEvent) -> None:
-        score = "failed" if event.kind == "failed" else f"{event.score:.5g}"
+        score = "failed" if event.kind == "failed" else score_text(event.score)
         star = "[green]*[/]" if event.kind == "trial" and event.score == event.best else " "
         text = f"{event.elapsed:6.1f} s  {star} {event.architecture:14} {score:>9}  "
-        console.print(text, event.text, sep="", markup=True)
+        console.print(text, escape(event.text), sep="", markup=True)

@@ -33,14 +33,14 @@ PATIENCE_TRIALS = (4, 8, 15, 40, 100)
 
 TRIAL_SHARE = 1 / 3  # of the remaining time is the most that one trial may take
 TRIAL_LEAST_S = 5.0
-SKIPS = 8  # candidates that would not fit into the rest of the time before the search gives up
+SKIPS = 8  # candidates in a row that would not fit into the rest of the time before the search gives up
 
 
 @dataclass(frozen=True)
 class SearchEvent:
     """Something to show while a search runs. `score` is in the metric's own scale (NaN where it has none)."""
 
-    kind: str  # note, resumed, fold, step, trial, pruned, failed, stopped, assembling
+    kind: str  # note, resumed, tick, fold, step, trial, pruned, failed, stopped, assembling
     elapsed: float
     text: str
     trial: int = -1
@@ -97,6 +97,7 @@ class Search:
                 for event in self._executor.wait(min(max(left, 0.0), 0.5)):
                     self._handle(event)
                 self._run.note_spent(self._budget.elapsed())
+                self._tell("tick", "")
         finally:
             self._abandon()
 
@@ -136,6 +137,7 @@ class Search:
         spec = TrialSpec(trial.number, architecture, parameters, allowed, deadline, self._executor.plan.threads)
         self._trials[trial.number] = _Candidate(trial, architecture, exempt=queued, losses=[])
         self._executor.submit(spec, self._families[architecture].runtime)
+        self._skipped = 0
 
     def _usual_seconds(self, architecture: str) -> float:
         """What a trial of this family has taken so far; 0 while unknown."""
@@ -146,8 +148,8 @@ class Search:
         candidate = self._trials[event.trial]
         if isinstance(event, FoldScored):
             candidate.losses.append(event.loss)
-            go_on = candidate.exempt or not self._hopeless(event, candidate)
-            self._executor.answer(event.trial, go_on)
+            hopeless = self._hopeless(event, candidate)  # asked for the exempt too: it reports what others compare with
+            self._executor.answer(event.trial, candidate.exempt or not hopeless)
             mean = self._sign * statistics.fmean(candidate.losses)
             self._tell("fold", f"fold {event.fold + 1}", event.trial, mean)
         elif isinstance(event, Finished):
@@ -159,7 +161,9 @@ class Search:
 
     def _hopeless(self, event: FoldScored, candidate: _Candidate) -> bool:
         """Is the mean over the folds so far worse than the median trial's was at this fold?"""
-        candidate.trial.report(statistics.fmean(candidate.losses), event.fold)
+        if not math.isfinite(event.loss):  # a fold without a rare class has no ROC AUC
+            return False
+        candidate.trial.report(statistics.fmean(filter(math.isfinite, candidate.losses)), event.fold)
         return candidate.trial.should_prune()
 
     def _finish(self, event: Finished) -> None:
