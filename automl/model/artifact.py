@@ -4,7 +4,7 @@
     model.json          the card, the problem and the members
     schema.json
     members/I/FOLD/     what each learner saved
-    selftest.json       raw rows and the outputs they must give
+    selftest.json       raw rows and the outputs they must give; their images lie in selftest/
     reference*          rows for the monitor (see automl.model.reference)
 
 Nothing in it is a pickle, and a file that the manifest does not name is refused.
@@ -15,8 +15,9 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -40,10 +41,11 @@ TOLERANCE = 1e-6
 
 @dataclass(frozen=True)
 class SelfTest:
-    """Raw rows (name -> cells) and the outputs a sound artifact gives them."""
+    """Raw rows (name -> cells) and the outputs a sound artifact gives them. `base`: where image paths refer to."""
 
     columns: Mapping[str, Sequence[Any]]
     outputs: Array
+    base: Path = field(default_factory=Path)
 
 
 def save_model(model: Model, folder: Path, selftest: SelfTest, reference: Reference | None = None) -> None:
@@ -75,13 +77,34 @@ def save_model(model: Model, folder: Path, selftest: SelfTest, reference: Refere
             "members": members,
         },
     )
-    _write_json(
-        folder / "selftest.json",
-        {"columns": {name: list(cells) for name, cells in selftest.columns.items()}, "outputs": selftest.outputs.tolist()},
-    )
+    _write_selftest(selftest, model.schema, folder)
     if reference is not None:
         reference.save(folder)
     _write_json(folder / MANIFEST, _manifest(model, folder))
+
+
+def _write_selftest(selftest: SelfTest, schema: Schema, folder: Path) -> None:
+    """Write the rows; images are carried along, since an artifact must not depend on files elsewhere."""
+    columns = {name: list(cells) for name, cells in selftest.columns.items()}
+    for column in schema.of_kind("image"):
+        columns[column.name] = [_carry_image(cell, selftest.base, folder) for cell in columns[column.name]]
+    _write_json(folder / "selftest.json", {"columns": columns, "outputs": selftest.outputs.tolist()})
+
+
+def _carry_image(cell: str | bytes | None, base: Path, folder: Path) -> str | None:
+    """Copy an image, given as a path or as its bytes, into the artifact; its new path, relative to the artifact."""
+    if cell is None:
+        return None
+    home = folder / "selftest"
+    home.mkdir(exist_ok=True)
+    number = len(list(home.iterdir()))
+    if isinstance(cell, bytes):
+        carried = home / f"{number}.image"
+        carried.write_bytes(cell)
+    else:
+        carried = home / f"{number}{Path(cell).suffix}"
+        shutil.copyfile(base / cell, carried)
+    return str(carried.relative_to(folder))
 
 
 def _manifest(model: Model, folder: Path) -> dict[str, Any]:

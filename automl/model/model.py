@@ -162,6 +162,4 @@ def _frame_of(data: Data) -> tuple[Any, Path | None]:
     if isinstance(data, str | Path):
         table = read_source(data)
         return table.frame, table.base
-    if hasattr(data, "columns"):
-        return Table(data).frame, None
-    return data, None
+    return (data if isinstance(data, Mapping) else Table(data).frame), None

@@ -44,6 +44,7 @@ class AuditTrail:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self._reader = database.reader_of(engine)
 
     def add(self, entry: AuditEntry, connection: Connection | None = None) -> None:
         """Write an entry, inside the caller's transaction when a connection is given."""
@@ -65,7 +66,7 @@ class AuditTrail:
     def of(self, name: str) -> list[AuditEntry]:
         """The entries of a model, oldest first."""
         table = database.audit
-        with self._engine.connect() as connection:
+        with self._reader.connect() as connection:
             found = connection.execute(select(table).where(table.c.name == name).order_by(table.c.sequence))
             return [
                 AuditEntry(row.action, row.name, row.number, row.why, row.detail, row.actor, row.time)

@@ -34,6 +34,7 @@ class Checks:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self._reader = database.reader_of(engine)
 
     def add(self, record: CheckRecord) -> None:
         """Append one check with the present time."""
@@ -53,7 +54,7 @@ class Checks:
     def of(self, name: str) -> list[CheckRecord]:
         """All checks of a model, oldest first."""
         table = database.checks
-        with self._engine.connect() as connection:
+        with self._reader.connect() as connection:
             found = connection.execute(select(table).where(table.c.name == name).order_by(table.c.sequence))
             return [
                 CheckRecord(row.name, row.number, row.verdict, row.rows, row.summary, row.report, row.time)

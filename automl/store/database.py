@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from sqlalchemy import (
     Column,
     DateTime,
     Engine,
+    ExceptionContext,
     Float,
     Index,
     Integer,
@@ -28,6 +30,7 @@ from sqlalchemy.exc import ArgumentError, OperationalError, SQLAlchemyError
 from automl.errors import StoreError
 
 BUSY_TIMEOUT_S = 30
+READING = "automl_reading"
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -125,6 +128,7 @@ def open_database(folder: Path, url: str | None) -> Engine:
 
     Raises StoreError when the folder cannot be written or the database cannot be reached. Writers use
     `engine.begin()`: on SQLite it takes the write lock at once, so that two processes queue instead of failing.
+    Readers use `reader_of(engine).connect()`.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -142,7 +146,22 @@ def open_database(folder: Path, url: str | None) -> Engine:
     except (SQLAlchemyError, ModuleNotFoundError) as error:
         reason = str(getattr(error, "orig", error)).strip().split("\n")[0]
         raise StoreError(f"The database {shown} cannot be opened: {reason}.", "Is it there and writable?") from error
+    event.listen(engine, "handle_error", functools.partial(_translate, shown))
     return engine
+
+
+def _translate(shown: str, context: ExceptionContext) -> None:
+    """A full disk, a read-only file, a lost server: nothing that the caller did wrong."""
+    if isinstance(context.sqlalchemy_exception, OperationalError):
+        reason = str(context.original_exception).strip().split("\n")[0]
+        raise StoreError(
+            f"The database {shown} failed: {reason}.", "Is there room, and is it writable?"
+        ) from context.original_exception
+
+
+def reader_of(engine: Engine) -> Engine:
+    """The same engine for statements that only read: they take no write lock."""
+    return engine.execution_options(**{READING: True})
 
 
 def _create_tables(engine: Engine) -> None:
@@ -163,6 +182,7 @@ def _sqlite(path: Path) -> Engine:
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Any) -> None:
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        reading = connection.get_execution_options().get(READING, False)
+        connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
 
     return engine

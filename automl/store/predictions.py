@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Connection, Engine, Row, Select, func, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 
 from automl.data.cells import as_text
 from automl.store import database
@@ -51,10 +52,11 @@ class PredictionLog:
 
     def __init__(self, engine: Engine, audit: AuditTrail) -> None:
         self._engine = engine
+        self._reader = database.reader_of(engine)
         self._audit = audit
 
     def write(self, entries: Sequence[LoggedPrediction]) -> None:
-        """Append predictions; all of them or none."""
+        """Append predictions, all of them or none; one whose id is there already is left as it is."""
         records = [
             {
                 "id": entry.id,
@@ -70,13 +72,16 @@ class PredictionLog:
             for entry in entries
         ]
         if records:
+            # The same words on both databases, each from its own dialect.
+            insert_into = sqlite.insert if self._engine.dialect.name == "sqlite" else postgresql.insert
+            statement = insert_into(database.predictions).on_conflict_do_nothing(index_elements=["id"])
             with self._engine.begin() as connection:
-                connection.execute(insert(database.predictions), records)
+                connection.execute(statement, records)
 
     def count(self, name: str, labelled_only: bool = False) -> int:
         """Logged predictions of a model, or only those with a label."""
         chosen = self._select(name, labelled_only=labelled_only).subquery()
-        with self._engine.connect() as connection:
+        with self._reader.connect() as connection:
             return connection.execute(select(func.count()).select_from(chosen)).scalar_one()
 
     def newest(
@@ -85,7 +90,7 @@ class PredictionLog:
         """The newest predictions of a model (of one version, if given), oldest of them first."""
         statement = self._select(name, number, labelled_only)
         statement = statement.order_by(database.predictions.c.sequence.desc()).limit(limit)
-        with self._engine.connect() as connection:
+        with self._reader.connect() as connection:
             return [_entry(row) for row in connection.execute(statement)][::-1]
 
     def add_labels(self, name: str, labels: Iterable[tuple[str, Any]], source: str) -> LabelResult:

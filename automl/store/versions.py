@@ -52,6 +52,7 @@ class Versions:
 
     def __init__(self, engine: Engine, folder: Path, audit: AuditTrail) -> None:
         self._engine = engine
+        self._reader = database.reader_of(engine)
         self._folder = folder
         self._audit = audit
 
@@ -93,13 +94,13 @@ class Versions:
     def names(self) -> list[str]:
         """Every model name, sorted."""
         table = database.versions
-        with self._engine.connect() as connection:
+        with self._reader.connect() as connection:
             return list(connection.execute(select(table.c.name).distinct().order_by(table.c.name)).scalars())
 
     def of(self, name: str) -> list[Version]:
         """All versions of a model, oldest first; NotFoundError if there is no such model."""
         table = database.versions
-        with self._engine.connect() as connection:
+        with self._reader.connect() as connection:
             rows = connection.execute(select(table).where(table.c.name == name).order_by(table.c.number)).all()
             pointed = self._aliases(connection, name)
         if not rows:
@@ -148,7 +149,7 @@ class Versions:
 
     def aliases(self, name: str) -> dict[str, int]:
         """alias -> version number of a model; empty if there is none."""
-        with self._engine.connect() as connection:
+        with self._reader.connect() as connection:
             return self._aliases(connection, name)
 
     @staticmethod
