@@ -33,6 +33,7 @@ def add_page(app: FastAPI, assets: Path) -> None:
             swagger_favicon_url="docs/favicon-light-32x32.png",
             swagger_ui_parameters={
                 "validatorUrl": None,
+                "docExpansion": "full",
                 "tryItOutEnabled": True,
                 "defaultModelsExpandDepth": 0,
             },

@@ -1,0 +1,200 @@
+"""Retraining: old rows and newly labelled ones make a challenger; the newest labelled rows judge it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from automl.data.cells import as_moment, as_number, as_text
+from automl.data.dataset import conform, object_array
+from automl.data.reading import Table
+from automl.data.schema import Schema
+from automl.errors import DataError
+from automl.hooks import Event, announce
+from automl.metrics import find_metric
+from automl.model.artifact import load_model
+from automl.model.model import Model
+from automl.store import CHALLENGER, CHAMPION, AuditEntry, LoggedPrediction, Store, Version
+from automl_monitoring.gate import Judgement, judge_challenger, same_order
+from automl_monitoring.window import conform_labels, feature_frame
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+JUDGE_SHARE = 0.3
+LEAST_JUDGES = 50
+MOST_LABELLED = 200_000  # newest labelled rows that a retraining looks at
+TRAINED_THROUGH = "trained_through"
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """Labelled rows in the order they were answered: `train` the older, `judges` the newest."""
+
+    train: tuple[LoggedPrediction, ...]
+    judges: tuple[LoggedPrediction, ...]
+
+
+@dataclass(frozen=True)
+class Retraining:
+    """How a retraining ended. `promoted` may be forced: then `judgement.promote` is false."""
+
+    name: str
+    champion: int
+    challenger: int
+    promoted: bool
+    why: str
+    judgement: Judgement
+    old_rows: int
+    new_rows: int
+
+    def record(self) -> dict[str, Any]:
+        """Plain JSON: what was decided and the figures it rests on."""
+        return asdict(self)
+
+
+def retrain(
+    store: Store,
+    name: str,
+    seconds: float,
+    least_labels: int = 100,
+    force: bool = False,
+    max_trials: int | None = None,
+) -> Retraining:
+    """Train a challenger of the champion, judge both, promote or keep; every outcome is in the audit trail.
+
+    Raises DataError when there are too few labelled rows that the champion has not been trained on.
+    """
+    from automl.engine import FitRequest, fit_table, training_table
+
+    champion = store.versions.find(name, CHAMPION)
+    labelled = split_labelled(unseen(store, champion), least_labels, name)
+    model = load_model(champion.folder)
+    old = training_table(store, champion)
+    table = grown_table(old, labelled.train, model.schema)
+    schema = model.schema
+    request = FitRequest(
+        target=schema.target,
+        task=schema.task,
+        seconds=seconds,
+        metric=champion.metric,
+        name=name,
+        modality=champion.modality,
+        kinds={column.name: column.kind for column in schema.columns},
+        alias=CHALLENGER,
+        note=f"retrained from version {champion.number} with {len(labelled.train):,} newly labelled rows",
+        max_trials=max_trials,
+    )
+    fitted = fit_table(table, request, store)
+    note_training(store, fitted.version, champion, labelled)
+    judgement = judge_on(model, load_model(fitted.version.folder), labelled.judges)
+    outcome = Retraining(
+        name=name,
+        champion=champion.number,
+        challenger=fitted.version.number,
+        promoted=judgement.promote or force,
+        why=judgement.why if judgement.promote or not force else f"promoted by force although {judgement.why}",
+        judgement=judgement,
+        old_rows=len(old.frame),
+        new_rows=len(labelled.train),
+    )
+    return conclude(store, outcome, labelled)
+
+
+def note_training(store: Store, challenger: Version, champion: Version, labelled: Labelled) -> None:
+    """Write down which logged rows a challenger was trained on, so that they never judge it."""
+    detail = {"from": champion.number, TRAINED_THROUGH: labelled.train[-1].sequence}
+    why = f"trained with {len(labelled.train):,} newly labelled rows"
+    store.audit.add(AuditEntry("retrain", challenger.name, challenger.number, why, detail))
+
+
+def conclude(store: Store, outcome: Retraining, labelled: Labelled) -> Retraining:
+    """Move the champion alias or not, and write down why."""
+    detail = {**outcome.record(), "judged_from": labelled.judges[0].id, "judged_to": labelled.judges[-1].id}
+    current = store.versions.find(outcome.name, CHAMPION).number
+    if outcome.promoted and current != outcome.champion:
+        why = f"the champion became version {current} meanwhile, against which nothing was judged"
+        outcome = replace(outcome, promoted=False, why=why)
+    if not outcome.promoted:
+        store.audit.add(AuditEntry("keep", outcome.name, outcome.champion, outcome.why, detail))
+        return outcome
+    store.versions.point(outcome.name, CHAMPION, outcome.challenger, outcome.why, detail)
+    announce(Event("promoted", outcome.name, detail))
+    return outcome
+
+
+def unseen(store: Store, version: Version) -> list[LoggedPrediction]:
+    """Labelled rows, of any version, answered after the last that this version was trained on; oldest first.
+
+    A label that comes after a retraining for a row answered before its last training row is passed over.
+    """
+    seen = [
+        int(entry.detail[TRAINED_THROUGH])
+        for entry in store.audit.of(version.name)
+        if entry.action == "retrain" and entry.number == version.number
+    ]
+    entries = store.log.newest(version.name, MOST_LABELLED, labelled_only=True)
+    return [entry for entry in entries if not seen or entry.sequence > seen[-1]]
+
+
+def split_labelled(entries: Sequence[LoggedPrediction], least_labels: int, name: str) -> Labelled:
+    """The newest three tenths, at least fifty, are held out as judges; DataError with too few rows."""
+    needed = max(least_labels, LEAST_JUDGES + 1)
+    if len(entries) < needed:
+        raise DataError(
+            f"{name} has {len(entries):,} labelled rows new to its champion; {needed:,} are needed.",
+            f"Add some with `automl label {name} labels.csv`"
+            + (", or lower --min-labels." if least_labels > LEAST_JUDGES + 1 else "."),
+        )
+    held_out = max(round(len(entries) * JUDGE_SHARE), LEAST_JUDGES)
+    return Labelled(tuple(entries[:-held_out]), tuple(entries[-held_out:]))
+
+
+def judge_on(champion: Model, challenger: Model, judges: Sequence[LoggedPrediction]) -> Judgement:
+    """Both models answer the judge rows anew."""
+    schema = champion.schema
+    metric = find_metric(champion.problem.metric)
+    names = list(dict.fromkeys(column.name for model in (champion, challenger) for column in model.schema.used))
+    frame = feature_frame(judges, names)
+    ours, theirs = _outputs(champion, frame), _outputs(challenger, frame)
+    aligned = same_order(theirs, challenger.schema.classes, schema.classes)
+    if aligned is None:
+        return Judgement(False, "the challenger's classes are not the champion's", metric.name, len(judges))
+    return judge_challenger(metric, conform_labels(judges, schema), ours, aligned)
+
+
+def _outputs(model: Model, frame: pd.DataFrame) -> Any:
+    return model.outputs(conform(frame, model.schema))
+
+
+def grown_table(old: Table, entries: Sequence[LoggedPrediction], schema: Schema) -> Table:
+    """The old raw rows followed by logged rows, written as the old source writes its cells.
+
+    Columns that the log does not hold (the ignored ones) are missing in the new rows.
+    """
+    import pandas as pd
+
+    logged = feature_frame(entries, [str(name) for name in old.frame.columns])
+    logged[schema.target] = object_array([entry.label for entry in entries])
+    new = pd.DataFrame({name: as_cells_of(old.frame[name], logged[name].tolist()) for name in old.frame.columns})
+    return replace(old, frame=pd.concat([old.frame, new], ignore_index=True), target=schema.target)
+
+
+def as_cells_of(column: pd.Series, values: Sequence[Any]) -> pd.Series:
+    """Cells as this column of the source holds them: text, numbers or moments; other types as they come."""
+    import pandas as pd
+
+    if pd.api.types.is_bool_dtype(column.dtype):
+        return pd.Series(
+            [None if as_text(value) is None else as_text(value) == "True" for value in values], dtype=object
+        )
+    if pd.api.types.is_numeric_dtype(column.dtype):
+        return pd.Series([as_number(value) for value in values], dtype="float64")
+    if pd.api.types.is_datetime64_any_dtype(column.dtype):
+        moments = pd.to_datetime([as_moment(value, None) for value in values], unit="s", utc=True)
+        zone = getattr(column.dtype, "tz", None)
+        return pd.Series(moments.tz_convert(zone) if zone is not None else moments.tz_localize(None))
+    if pd.api.types.is_string_dtype(column.dtype):
+        return pd.Series([as_text(value) for value in values], dtype=column.dtype)
+    return pd.Series(object_array(list(values)), dtype=object)

@@ -1,0 +1,94 @@
+"""The contract with Evidently: its figures are ours, for every task, and odd sides do not stop it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from automl.data.dataset import Array, Rows, object_array
+from automl.data.schema import Column, Schema
+from automl.model.model import Card, Model
+from automl.store import Version
+from automl.task import Problem
+from automl_monitoring.checking import Check, examine
+from automl_monitoring.evidently_adapter import write_report
+from automl_monitoring.policy import Policy
+from automl_monitoring.window import Side
+
+COLUMNS = (Column("x", "number"), Column("level", "category", levels=("a", "b")))
+VERSION = Version("m", 1, Path(), "classify", "tabular", "roc_auc", None, "")
+TWO = Schema(COLUMNS, "y", "classify", ("no", "yes"))
+THREE = Schema(COLUMNS, "y", "classify", ("p", "q", "r"))
+NUMBER = Schema(COLUMNS, "y", "regress")
+
+
+def model(schema: Schema, metric: str) -> Model:
+    output = np.full(len(schema.classes), 1 / len(schema.classes)) if schema.classes else np.array(0.0)
+    return Model(Problem(schema, "tabular", metric), (), output, Card("m", metric, {}, 1, "", ""))
+
+
+def side(schema: Schema, rows: int, seed: int, labelled: float = 1.0) -> Side:
+    rng = np.random.default_rng(seed)
+    x, code = rng.normal(size=rows), rng.integers(2, size=rows).astype(np.int32)
+    outputs: Array = x + rng.normal(size=rows)
+    target: Array = x + rng.normal(size=rows)
+    if schema.task == "classify":
+        target = rng.integers(len(schema.classes), size=rows)
+        raw = rng.random((rows, len(schema.classes))) + np.eye(len(schema.classes))[target] * 0.7
+        outputs = raw / raw.sum(axis=1, keepdims=True)
+    target = np.where(rng.random(rows) < labelled, target, -1 if schema.classes else np.nan)
+    features = {"x": x, "level": object_array(list("ab"))[code]}
+    return Side(Rows({"x": x, "level": code}), features, outputs, target)
+
+
+def rendered(schema: Schema, metric: str, sides: tuple[Side, Side], folder: Path) -> tuple[Check, dict[str, float]]:
+    """A check and what Evidently's newest run in the workspace says: metric name -> value."""
+    check = examine(model(schema, metric), VERSION, *sides, [], Policy())
+    write_report(check, schema, sides, folder / "report.html", folder / "workspace")
+    (snapshot,) = (folder / "workspace").glob("*/snapshots/*.json")
+    results = json.loads(snapshot.read_text(encoding="utf-8"))["metric_results"].values()
+    values = {}
+    for result in results:
+        where = result["metric_value_location"]["metric"]["params"]
+        name = where["type"].rsplit(":", 1)[-1]
+        values[f"{name}({where['column']})" if where.get("column") else name] = result.get("value", np.nan)
+    return check, values
+
+
+def test_two_classes_with_half_the_labels(tmp_path: Path) -> None:
+    sides = side(TWO, 400, 0), side(TWO, 300, 1, labelled=0.5)
+    check, values = rendered(TWO, "roc_auc", sides, tmp_path)
+    assert check.performance is not None
+    assert values["RocAuc"] == pytest.approx(check.performance.score)
+    assert values["RowCount"] == 300
+    for shift in check.shifts:
+        assert values[f"ValueDrift({shift.column})"] == pytest.approx(shift.distance), shift.column
+
+
+def test_an_absent_class_and_numbers(tmp_path: Path) -> None:
+    window = side(THREE, 200, 1)
+    window = replace(window, target=np.minimum(window.target, 1))
+    check, values = rendered(THREE, "accuracy", (side(THREE, 300, 0), window), tmp_path / "three")
+    assert check.performance is not None
+    assert values["Accuracy"] == pytest.approx(check.performance.score)
+    sides = side(NUMBER, 300, 0), side(NUMBER, 200, 1, labelled=0.5)
+    check, values = rendered(NUMBER, "rmse", sides, tmp_path / "number")
+    assert check.performance is not None
+    assert values["RMSE"] == pytest.approx(check.performance.score)
+
+
+def test_empty_columns_one_class_and_no_labels(tmp_path: Path) -> None:
+    window = side(TWO, 100, 1)
+    gone = replace(window, features={**window.features, "x": np.full(100, np.nan)})
+    check, values = rendered(TWO, "roc_auc", (side(TWO, 300, 0), gone), tmp_path / "empty")
+    assert "x" in {shift.column for shift in check.moved}
+    assert "ValueDrift(x)" not in values
+    for number, target in enumerate((np.zeros(100, dtype=np.int64), np.full(100, -1))):
+        sides = side(TWO, 300, 0), replace(window, target=target)
+        check, values = rendered(TWO, "accuracy", sides, tmp_path / str(number))
+        assert "Accuracy" not in values
+        assert "ValueDrift(x)" in values

@@ -1,0 +1,65 @@
+"""`automl label`: labels join by id, wrong ones are refused before anything is written."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from automl.cli import build_app
+from automl.data.schema import Schema
+from automl.errors import AutoMLError, DataError, TargetError
+from automl.store import Store
+from automl_monitoring.labels import read_labels
+from tests.monitoring.conftest import Log
+
+CLASSIFY = Schema((), "Churn", "classify", ("No", "Yes"))
+REGRESS = Schema((), "price", "regress")
+
+
+def test_columns_are_found_by_any_of_their_names() -> None:
+    wanted = [("a", "Yes"), ("b", "No")]
+    for identifier, label in [("id", "label"), ("prediction_id", "Churn"), ("ID", "truth")]:
+        assert read_labels(pd.DataFrame({identifier: ["a", "b"], label: ["Yes", "No"]}), CLASSIFY) == wanted
+    assert read_labels(pd.DataFrame({"id": ["a", "b"], "Churn": ["Yes", ""]}), CLASSIFY) == wanted[:1]
+    assert read_labels(pd.DataFrame({"id": ["a"], "price": [2.0]}), REGRESS) == [("a", "2")]
+
+
+@pytest.mark.parametrize(
+    ("columns", "schema", "error", "said"),
+    [
+        ({"key": ["a"], "label": ["Yes"]}, CLASSIFY, DataError, "id or prediction_id"),
+        ({"id": ["a"], "x": ["Yes"], "y": ["No"]}, CLASSIFY, DataError, "label or Churn"),
+        ({"id": ["a", "b"], "label": ["Yes", "Yess"]}, CLASSIFY, TargetError, "Row 2"),
+        ({"id": ["a"], "label": ["cheap"]}, REGRESS, TargetError, "Row 1"),
+        ({"id": [""], "label": ["Yes"]}, CLASSIFY, DataError, "Row 1"),
+        ({"id": ["a"], "label": [""]}, CLASSIFY, DataError, "no label"),
+    ],
+)
+def test_what_cannot_be_used_is_refused(
+    columns: dict[str, list[str]], schema: Schema, error: type[AutoMLError], said: str
+) -> None:
+    with pytest.raises(error, match=said):
+        read_labels(pd.DataFrame(columns), schema)
+
+
+def test_the_command_joins_corrects_and_refuses(
+    store: Store, traffic: pd.DataFrame, log: Log, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ids = log(store, traffic.head(5))
+    table = tmp_path / "labels.csv"
+
+    def label(labels: dict[str, str]) -> dict[str, object]:
+        table.write_text("id,Churn\n" + "".join(f"{key},{value}\n" for key, value in labels.items()))
+        build_app()(["label", "churn", str(table), "--store", str(store.folder), "--json"], standalone_mode=False)
+        return json.loads(capsys.readouterr().out)
+
+    first = label({ids[0]: "Yes", ids[1]: "No", "nobody": "No"})
+    assert (first["added"], first["unknown"]) == (2, ["nobody"])
+    assert label({ids[0]: "Yes", ids[1]: "No"})["unchanged"] == 2
+    assert label({ids[0]: "No"})["corrected"] == 1
+    with pytest.raises(TargetError, match="Row 2"):
+        label({ids[2]: "Yes", ids[3]: "Perhaps"})
+    assert store.log.count("churn", labelled_only=True) == 2

@@ -1,0 +1,79 @@
+"""Retraining: what is held out, what is refused, and one real retraining that ends in a promotion."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+
+from automl.cli import build_app
+from automl.data.dataset import conform
+from automl.engine import training_table
+from automl.errors import DataError
+from automl.model.artifact import load_model
+from automl.store import CHAMPION, Store, Version
+from automl_monitoring.retraining import as_cells_of, grown_table, retrain, split_labelled, unseen
+from tests.monitoring.conftest import Log, add_labels
+
+
+def test_newest_rows_are_the_judges(store: Store, champion: Version, traffic: pd.DataFrame, log: Log) -> None:
+    ids = log(store, traffic.head(200))
+    add_labels(store, ids, traffic["Churn"].head(200).tolist())
+    labelled = split_labelled(unseen(store, champion), 100, "churn")
+    assert [entry.id for entry in labelled.train + labelled.judges] == ids
+    assert len(labelled.judges) == 60
+    assert len(split_labelled(unseen(store, champion)[:110], 100, "churn").judges) == 50
+
+
+def test_too_few_labels_change_nothing(store: Store, traffic: pd.DataFrame, log: Log) -> None:
+    ids = log(store, traffic.head(80))
+    add_labels(store, ids, traffic["Churn"].head(80).tolist())
+    with pytest.raises(DataError, match="80 labelled rows"):
+        retrain(store, "churn", 10)
+    assert len(store.versions.of("churn")) == 1
+
+
+def test_logged_cells_mean_the_same_as_the_sources(
+    store: Store, champion: Version, traffic: pd.DataFrame, log: Log
+) -> None:
+    ids = log(store, traffic.head(60))
+    add_labels(store, ids, traffic["Churn"].head(60).tolist())
+    old, model = training_table(store, champion), load_model(champion.folder)
+    grown = grown_table(old, unseen(store, champion), model.schema).frame
+    assert len(grown) == len(old.frame) + 60
+    assert grown["Churn"].tail(60).tolist() == traffic["Churn"].head(60).tolist()
+    theirs = conform(grown.tail(60), model.schema)
+    for name, array in conform(traffic.head(60), model.schema).arrays.items():
+        assert pd.Series(theirs[name]).equals(pd.Series(array)), name
+
+
+def test_cells_follow_the_type_of_their_column() -> None:
+    assert as_cells_of(pd.Series([1, 2]), [3, None]).tolist()[0] == 3.0
+    assert as_cells_of(pd.Series(["1"]), [3.0, True]).tolist() == ["3", "True"]
+    assert as_cells_of(pd.Series([True]), ["True", False]).tolist() == [True, False]
+    moments = as_cells_of(pd.Series(pd.to_datetime(["2020-01-01"])), ["2021-05-06T07:08:09", None])
+    assert moments[0] == pd.Timestamp("2021-05-06T07:08:09")
+    assert pd.isna(moments[1])
+
+
+def test_a_better_challenger_is_promoted_and_written_down(
+    store: Store, champion: Version, traffic: pd.DataFrame, log: Log
+) -> None:
+    ids = log(store, traffic.head(500))
+    add_labels(store, ids, traffic["gender"].head(500).map({"Female": "Yes", "Male": "No"}).tolist())
+    outcome = retrain(store, "churn", 30, max_trials=1)
+    assert outcome.promoted, outcome.why
+    assert outcome.judgement.rows == 150
+    assert store.versions.find("churn", CHAMPION).number == outcome.challenger == 2
+    assert store.versions.find("churn", "previous").number == 1
+    assert [entry.action for entry in store.audit.of("churn")][-2:] == ["retrain", "promote"]
+    assert "more than noise" in store.audit.of("churn")[-1].why
+    # What it was trained on never judges it: only the former judge rows are new to it.
+    assert [entry.id for entry in unseen(store, store.versions.find("churn"))] == ids[350:]
+
+
+def test_promotion_by_hand_and_history(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
+    run = build_app()
+    run(["promote", "churn", "1", "--why", "test", "--store", str(store.folder)], standalone_mode=False)
+    assert "already" in capsys.readouterr().out
+    run(["history", "churn", "--store", str(store.folder)], standalone_mode=False)
+    assert "promote" in capsys.readouterr().out
