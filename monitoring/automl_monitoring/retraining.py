@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from automl.data.cells import as_moment, as_number, as_text
+from automl.data.cells import as_moment, as_number, as_text, as_truth
 from automl.data.dataset import conform, object_array
 from automl.data.reading import Table
 from automl.data.schema import Schema
@@ -186,9 +186,8 @@ def as_cells_of(column: pd.Series, values: Sequence[Any]) -> pd.Series:
     import pandas as pd
 
     if pd.api.types.is_bool_dtype(column.dtype):
-        return pd.Series(
-            [None if as_text(value) is None else as_text(value) == "True" for value in values], dtype=object
-        )
+        truths = [as_truth(value) for value in values]
+        return pd.Series([None if truth != truth else truth == 1.0 for truth in truths], dtype=object)
     if pd.api.types.is_numeric_dtype(column.dtype):
         return pd.Series([as_number(value) for value in values], dtype="float64")
     if pd.api.types.is_datetime64_any_dtype(column.dtype):

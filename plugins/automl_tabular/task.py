@@ -8,10 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from automl.data.dataset import Array, Rows
-from automl.data.schema import Schema
+from automl.data.schema import Column, Schema
 from automl.task import Architecture, Features, Task
 
 DAY_S = 86_400.0
+LARGEST = float(np.finfo(np.float32).max)  # beyond it a float32 is infinite, which XGBoost refuses
 
 
 class TabularTask(Task):
@@ -29,7 +30,7 @@ class TabularTask(Task):
         codes = [rows[column.name] for column in schema.of_kind("category")]
         return Features(
             {
-                "numbers": np.ascontiguousarray(matrix, dtype=np.float32),
+                "numbers": np.ascontiguousarray(np.clip(matrix, -LARGEST, LARGEST), dtype=np.float32),
                 "codes": np.stack(codes, axis=1) if codes else np.zeros((len(rows), 0), dtype=np.int32),
             }
         )
@@ -57,7 +58,7 @@ def layout(schema: Schema) -> Layout:
     return Layout(names, tuple(len(column.levels) for column in schema.of_kind("category")))
 
 
-def _makers(schema: Schema) -> list[tuple[object, Callable[[Array], Array]]]:
+def _makers(schema: Schema) -> list[tuple[Column, Callable[[Array], Array]]]:
     makers = {"number": _plain, "boolean": _plain, "datetime": _date_parts, "text": _text_sizes}
     return [(column, makers[column.kind]) for column in schema.used if column.kind in makers]
 

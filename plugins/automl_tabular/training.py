@@ -53,9 +53,9 @@ def train_network(
     best, best_state, since_better = math.inf, copy.deepcopy(network.state_dict()), 0
     for epoch in range(MOST_EPOCHS):
         network.train()
-        for rows_now in torch.randperm(rows).split(size):
+        for rows_now in torch.randperm(rows).split(size):  # type: ignore[no-untyped-call]
             optimizer.zero_grad()
-            loss_of(network(inputs[rows_now]), goals[rows_now]).backward()
+            loss_of(network(inputs[rows_now]), goals[rows_now]).backward()  # type: ignore[no-untyped-call]
             optimizer.step()
             if progress.out_of_time():
                 break

@@ -96,7 +96,7 @@ def _stop_in_time(progress: Progress) -> xgboost.callback.TrainingCallback:
     """A callback that ends training when the learner's time is up, and reports every fiftieth round."""
     import xgboost
 
-    class StopInTime(xgboost.callback.TrainingCallback):
+    class StopInTime(xgboost.callback.TrainingCallback):  # type: ignore[misc]
         def after_iteration(self, model: Any, epoch: int, evals_log: Any) -> bool:
             if epoch % 50 == 0:
                 [scores] = evals_log["valid"].values()

@@ -1,0 +1,27 @@
+"""The image plugin: image folders or an image column, and a small CNN trained from scratch."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from automl.hooks import hookimpl
+
+if TYPE_CHECKING:
+    from automl.data.reading import Reader
+    from automl.task import Task
+
+
+@hookimpl
+def automl_readers() -> list[Reader]:
+    """The reader of image folders."""
+    from automl_image.reading import ImageFolderReader
+
+    return [ImageFolderReader()]
+
+
+@hookimpl
+def automl_tasks() -> list[Task]:
+    """The task `image`."""
+    from automl_image.task import ImageTask
+
+    return [ImageTask()]

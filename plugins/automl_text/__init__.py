@@ -1,0 +1,18 @@
+"""The text plugin: text columns, with numbers and categories beside them, by TF-IDF and a linear model."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from automl.hooks import hookimpl
+
+if TYPE_CHECKING:
+    from automl.task import Task
+
+
+@hookimpl
+def automl_tasks() -> list[Task]:
+    """The task `text`."""
+    from automl_text.task import TextTask
+
+    return [TextTask()]
