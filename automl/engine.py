@@ -29,7 +29,7 @@ from automl.report.html import write_report
 from automl.search.budget import Budget, plan_threads, usable_cores
 from automl.search.evaluate import Workbench
 from automl.search.executors import Executor, InlineExecutor, LocalExecutor
-from automl.search.run import Question, Run, read_dataset, read_table, write_json
+from automl.search.run import Question, Run, disk_in_view, read_dataset, read_table, write_json
 from automl.search.study import Listener, Search, SearchEvent
 from automl.store import Store, Version
 from automl.task import Examples
@@ -95,10 +95,11 @@ def fit_table(
         listener(SearchEvent("note", budget.elapsed(), note))
     run = _open_run(table, dataset, metric, request, store)
     try:
-        budget = Budget(budget.seconds, budget.started - run.spent())
-        assembly = _search(run, metric, request, budget, listener)
-        listener(SearchEvent("assembling", budget.elapsed(), "choosing the ensemble"))
-        return _deliver(run, assembly, (*notes, *assembly.notes), request, store)
+        with disk_in_view(store.folder):
+            budget = Budget(budget.seconds, budget.started - run.spent())
+            assembly = _search(run, metric, request, budget, listener)
+            listener(SearchEvent("assembling", budget.elapsed(), "choosing the ensemble"))
+            return _deliver(run, assembly, (*notes, *assembly.notes), request, store)
     finally:
         run.close()
 
@@ -134,7 +135,9 @@ def _open_run(table: Table, dataset: Dataset, metric: Metric, request: FitReques
     from automl.store.versions import check_name
 
     modality = request.modality or match_task(dataset.schema).name
-    find_task(modality)
+    if find_task(modality).suits(dataset.schema) <= 0:
+        kinds = ", ".join(sorted({column.kind for column in dataset.schema.used}))
+        raise OptionError(f"The task plugin {modality!r} cannot learn from these columns ({kinds}).", "Leave --modality out.")
     question = Question(
         name=check_name(request.name or table.name),
         fingerprint=fingerprint(table.frame),
@@ -149,7 +152,7 @@ def _open_run(table: Table, dataset: Dataset, metric: Metric, request: FitReques
         max_trials=request.max_trials,
     )
     run = Run.unfinished(store.runs_folder, question)
-    if run is not None:
+    if run is not None and not _is_delivered(run, store):
         return run
     if request.resume:
         raise OptionError(
@@ -158,6 +161,17 @@ def _open_run(table: Table, dataset: Dataset, metric: Metric, request: FitReques
     split = make_split(dataset.target, dataset.schema, request.seed)
     kept = Table(_rows_with_target(table, dataset.schema), table.base, table.name)
     return Run.create(store.runs_folder, question, kept, dataset, split)
+
+
+def _is_delivered(run: Run, store: Store) -> bool:
+    """Did a process die after registering the version of this run? Then all that is left is to end it."""
+    name = run.question.name
+    known = store.versions.of(name) if name in store.versions.names() else []
+    delivered = [version for version in known if version.run == run.folder.name]
+    if delivered:
+        _end(run, delivered[0])
+        run.close()
+    return bool(delivered)
 
 
 def _rows_with_target(table: Table, schema: Schema) -> pd.DataFrame:
@@ -213,6 +227,8 @@ def _deliver(
         assembly.model, folder, _selftest(assembly.model, table), _reference(assembly, table, run.question.seed)
     )
     question = run.question
+    write_report(run.folder / "report.html", assembly.model, assembly.leaderboard, notes)
+    write_json(run.folder / "leaderboard.json", {"rows": [row.record() for row in assembly.leaderboard]})
     version = store.versions.register(
         Version(
             name=question.name,
@@ -229,12 +245,14 @@ def _deliver(
     )
     if request.alias:
         store.versions.point(version.name, request.alias, version.number, request.note or "as asked")
-    write_report(run.folder / "report.html", assembly.model, assembly.leaderboard, notes)
-    write_json(run.folder / "leaderboard.json", {"rows": [row.record() for row in assembly.leaderboard]})
-    run.finish({"version": version.number, "time": datetime.now(UTC).isoformat()}, kept=set())
+    _end(run, version)
     announce(Event("version_registered", version.name, {"version": version.number, "score": version.score}))
     model = load_model(version.folder)
     return FitResult(model, store.versions.find(version.name, version.number), assembly.leaderboard, notes, run.folder)
+
+
+def _end(run: Run, version: Version) -> None:
+    run.finish({"version": version.number, "time": datetime.now(UTC).isoformat()}, kept=set())
 
 
 def _selftest(model: Model, table: Table) -> SelfTest:
@@ -244,17 +262,17 @@ def _selftest(model: Model, table: Table) -> SelfTest:
         column.name: [_json_cell(value) for value in table.frame[column.name].iloc[spread]]
         for column in model.schema.used
     }
-    return SelfTest(columns, model.outputs(conform(columns, model.schema, table.base)))
+    return SelfTest(columns, model.outputs(conform(columns, model.schema, table.base)), table.base)
 
 
 def _json_cell(value: Any) -> Any:
-    """A raw cell as JSON holds it; what JSON has no word for becomes its canonical text."""
+    """A raw cell as JSON holds it; what JSON has no word for becomes its canonical text (image bytes stay)."""
     from automl.data.cells import as_text, is_missing
 
     if is_missing(value):
         return None
     value = value.item() if isinstance(value, np.generic) else value
-    return value if isinstance(value, str | int | float | bool) else as_text(value)
+    return value if isinstance(value, str | int | float | bool | bytes) else as_text(value)
 
 
 def _reference(assembly: Assembly, table: Table, seed: int) -> Reference:
@@ -264,6 +282,10 @@ def _reference(assembly: Assembly, table: Table, seed: int) -> Reference:
         honest = np.sort(np.random.default_rng(seed).choice(honest, REFERENCE_ROWS, replace=False))
     names = [column.name for column in assembly.model.schema.used]
     frame = table.frame.iloc[honest][names].reset_index(drop=True)
+    for column in assembly.model.schema.of_kind("image"):  # the monitor does not know where the source lay
+        frame[column.name] = [
+            str(table.base / cell) if isinstance(cell, str) else cell for cell in frame[column.name]
+        ]
     return Reference(frame, assembly.target[honest], assembly.outputs[honest])
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 import tempfile
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
@@ -61,10 +60,13 @@ class _AutoML(BaseEstimator):  # type: ignore[misc]
     def _fit_frame(self, X: Any, y: Any, task: str) -> FitResult:
         """Fit on checked inputs; `y` is an array of class numbers or values."""
         frame = self._frame(X)
-        frame[TARGET] = y
-        kinds = {} if hasattr(X, "columns") else {name: "number" for name in frame.columns if name != TARGET}
+        kinds = {} if hasattr(X, "columns") else dict.fromkeys(frame.columns, "number")
+        target = TARGET
+        while target in frame.columns:
+            target += "_"
+        frame[target] = y
         request = FitRequest(
-            target=TARGET,
+            target=target,
             task=task,
             seconds=self.time_budget,
             metric=self.metric,
@@ -75,13 +77,14 @@ class _AutoML(BaseEstimator):  # type: ignore[misc]
             executor=self.executor,
             started=time.time(),
         )
-        if self.store is not None:
-            return fit_table(Table(frame), request, Store(self.store))
-        folder = Path(tempfile.mkdtemp(prefix="automl-"))
+        folder = tempfile.mkdtemp(prefix="automl-") if self.store is None else self.store
+        store = Store(folder)
         try:
-            return fit_table(Table(frame), request, Store(folder))
+            return fit_table(Table(frame), request, store)
         finally:
-            shutil.rmtree(folder, ignore_errors=True)
+            store.close()
+            if self.store is None:
+                shutil.rmtree(folder, ignore_errors=True)
 
     def _checked(self, X: Any, y: Any = None, reset: bool = False) -> Any:
         """A data frame as it is, anything else as a float array; records or compares the columns."""

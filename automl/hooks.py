@@ -116,6 +116,8 @@ class Plugins:
                 raise PluginError(f"There is no hook {misspelt[0]!r}.", nearest(misspelt[0], _hook_names()))
             self._manager.register(module, name=entry_point.name)
         except Exception as error:  # a stranger's module may raise anything at import
+            if self._manager.has_plugin(entry_point.name):  # one of its hooks did not fit, the others are in
+                self._manager.unregister(name=entry_point.name)
             self._records[record.name] = replace(record, error=f"{type(error).__name__}: {error}")
             return
         hooks = tuple(name for name in _hook_names() if hasattr(vars(module).get(name), "automl_impl"))
@@ -143,7 +145,22 @@ class Plugins:
 
     def collect(self, hook: str) -> list[Any]:
         """All objects that the plugins register through a hook."""
-        return [thing for _, things in self.call(hook) for thing in things]
+        found: list[Any] = []
+        for name, things in self.call(hook):
+            try:
+                found += things
+            except Exception as error:  # None instead of a list, or a generator that raises
+                self.blame(name, hook, error)
+        return found
+
+    def announce(self, event: Event) -> None:
+        """Tell every listener of an event; the error of one is kept with its plugin."""
+        for name, listeners in self.call("automl_listeners"):
+            try:
+                for listener in listeners:
+                    listener(event)
+            except Exception as error:  # a listener only watches: it cannot stop what it watches
+                self.blame(name, "listener", error)
 
 
 def _hook_names() -> list[str]:
@@ -219,9 +236,4 @@ def read_source(source: str | Path) -> Table:
 
 def announce(event: Event) -> None:
     """Tell every listener of an event. A listener's error is kept with its plugin, never raised."""
-    for name, listeners in plugins().call("automl_listeners"):
-        for listener in listeners:
-            try:
-                listener(event)
-            except Exception as error:  # a listener only watches: it cannot stop what it watches
-                plugins().blame(name, "listener", error)
+    plugins().announce(event)

@@ -10,7 +10,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-console = Console(highlight=False, soft_wrap=True)
+PIPE_WIDTH = 200  # columns when nobody's terminal sets a width: tables in logs should not be folded
+
+console = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else PIPE_WIDTH)
 problems = Console(stderr=True, highlight=False, soft_wrap=True)
 
 

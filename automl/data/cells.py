@@ -66,7 +66,7 @@ def as_number(value: Any) -> float:
     else:
         try:
             number = float(value)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             return math.nan
     return number if math.isfinite(number) else math.nan
 
@@ -102,9 +102,12 @@ def _parse_moment(value: Any, form: str | None) -> datetime | None:
     if isinstance(value, date):
         return datetime(value.year, value.month, value.day)
     text = str(value).strip()
-    for parse in (lambda: datetime.strptime(text, form or ""), lambda: datetime.fromisoformat(text)):
+    if form is not None:
         try:
-            return parse()
+            return datetime.strptime(text, form)
         except ValueError:
-            continue
-    return None
+            pass
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        return None

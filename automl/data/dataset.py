@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -63,7 +64,7 @@ class Rows:
             if plain:
                 np.save(folder / f"{position}.npy", array, allow_pickle=False)
             else:
-                (folder / f"{position}.json").write_text(json.dumps(list(array)), encoding="utf-8")
+                (folder / f"{position}.json").write_text(json.dumps(list(array), default=_bytes_as_text), encoding="utf-8")
         (folder / "rows.json").write_text(json.dumps(kinds), encoding="utf-8")
 
     @classmethod
@@ -73,7 +74,7 @@ class Rows:
             if entry["plain"]:
                 arrays[entry["name"]] = np.load(folder / f"{position}.npy", mmap_mode="r", allow_pickle=False)
             else:
-                values = json.loads((folder / f"{position}.json").read_text(encoding="utf-8"))
+                values = json.loads((folder / f"{position}.json").read_text(encoding="utf-8"), object_hook=_text_as_bytes)
                 arrays[entry["name"]] = object_array(values)
         return cls(arrays)
 
@@ -91,6 +92,14 @@ class Dataset:
 
     def __len__(self) -> int:
         return len(self.target)
+
+
+def _bytes_as_text(image: bytes) -> dict[str, str]:
+    return {"base64": base64.b64encode(image).decode("ascii")}
+
+
+def _text_as_bytes(record: dict[str, str]) -> bytes:
+    return base64.b64decode(record["base64"])
 
 
 def object_array(values: Sequence[Any]) -> Array:
@@ -164,7 +173,7 @@ def _parser(column: Column) -> Callable[[Any], float]:
 def _map_cells(values: Any, parse: Callable[[Any], float], dtype: type) -> Array:
     """Parse each distinct value once: columns repeat themselves, and parsing is what costs."""
     known: dict[tuple[type, Any], float] = {}
-    parsed = np.empty(len(values), dtype=dtype)
+    parsed: Array = np.empty(len(values), dtype=dtype)
     for position, value in enumerate(values.tolist() if hasattr(values, "tolist") else values):
         try:
             key = (type(value), value)  # 1, 1.0 and True are equal as keys, but not the same text
@@ -196,6 +205,9 @@ def conform_target(values: Any, schema: Schema) -> Array:
         return np.array([as_number(value) for value in values], dtype=np.float64)
     codes = {name: code for code, name in enumerate(schema.classes)}
     texts = [as_text(value) for value in values]
+    if schema.class_type in ("int", "float"):  # 1 from JSON is the class that a CSV spells 1.0
+        spelt = {as_number(name): name for name in schema.classes}
+        texts = [text if text is None or text in codes else spelt.get(as_number(text), text) for text in texts]
     unknown = sorted({text for text in texts if text is not None and text not in codes})
     if unknown:
         raise TargetError(

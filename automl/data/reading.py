@@ -151,8 +151,9 @@ def _read_csv(path: Path) -> pd.DataFrame:
     except pd.errors.EmptyDataError as error:
         raise SourceError(f"{path} holds no table.", "A table needs a header line and rows.") from error
     except (pd.errors.ParserError, csv.Error) as error:
+        reason = _first_line(error).removeprefix("Error tokenizing data. C error: ")
         raise SourceError(
-            f"{path} is not a table that can be read: {_first_line(error)}.",
+            f"{path} is not a table that can be read: {reason}.",
             f"Columns were split at {delimiter!r}; does every line have as many as the header?",
         ) from error
     names = [name.strip() or f"Unnamed: {position}" for position, name in enumerate(lines.iloc[0])]

@@ -157,10 +157,10 @@ def check_files(folder: Path) -> None:
 def read_manifest(folder: Path) -> dict[str, Any]:
     """The manifest of an artifact; ArtifactError if there is none or it is of another format."""
     try:
-        manifest: dict[str, Any] = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        manifest: dict[str, Any] = dict(json.loads((folder / MANIFEST).read_text(encoding="utf-8")))
     except FileNotFoundError as error:
         raise ArtifactError(f"{folder} is no model: it has no {MANIFEST}.") from error
-    except ValueError as error:
+    except (TypeError, ValueError) as error:
         raise ArtifactError(f"The {MANIFEST} of {folder} is damaged.", "Fit it again, or restore the folder.") from error
     if manifest.get("format") != FORMAT:
         raise ArtifactError(
@@ -196,7 +196,8 @@ def verify_model(model: Model) -> int:
 
 
 def _files(folder: Path) -> Iterator[Path]:
-    return (path for path in sorted(folder.rglob("*")) if not path.is_dir() and path != folder / MANIFEST)
+    found = sorted(folder.rglob("*"))
+    return (path for path in found if path != folder / MANIFEST and (path.is_symlink() or not path.is_dir()))
 
 
 def _digest(path: Path) -> str:

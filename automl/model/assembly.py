@@ -67,7 +67,8 @@ def assemble(run: Run, dataset: Dataset, split: Split, metric: Metric, deadline:
         {number: output[validated] for number, output in outputs.items()},
         dataset.target[validated],
         metric,
-        deadline,
+        floor=metric.loss(dataset.target[validated], floor[validated]),
+        deadline=deadline,
     )
     chosen = [result for result in results if result.number in counts]
     weights = [counts[result.number] / sum(counts.values()) for result in chosen]

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from automl.task import Architecture, ParameterValue, Parameters, Problem
+from automl.task import Architecture, Parameters, ParameterValue, Problem
 
 if TYPE_CHECKING:
     from optuna import Study

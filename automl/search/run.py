@@ -10,12 +10,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import fcntl
 import json
 import os
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,8 +29,10 @@ from automl.data.dataset import Array, Dataset, Rows
 from automl.data.reading import Table
 from automl.data.schema import Schema
 from automl.data.splits import Split
-from automl.errors import StoreError
+from automl.errors import AutoMLError, StoreError
 from automl.task import Parameters, Problem
+
+FULL_BYTES = 4 << 20  # with less room than this, a failure to write is put down to it
 
 
 @dataclass(frozen=True)
@@ -82,6 +86,17 @@ class Run:
         stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S-%f")
         final = runs / f"{question.name}-{stamp}"
         draft = runs / f".{final.name}"
+        try:
+            with disk_in_view(runs.parent):
+                cls._write(draft, question, table, dataset, split)
+            draft.rename(final)
+        except BaseException:
+            shutil.rmtree(draft, ignore_errors=True)
+            raise
+        return cls(final, question)
+
+    @staticmethod
+    def _write(draft: Path, question: Question, table: Table, dataset: Dataset, split: Split) -> None:
         draft.mkdir(parents=True)
         table.frame.to_parquet(draft / "table.parquet", index=False)
         dataset.schema.save(draft / "schema.json")
@@ -91,8 +106,6 @@ class Run:
         record = {**asdict(question), "folds": split.folds, "base": str(table.base), "source": table.name}
         write_json(draft / "run.json", record)
         (draft / "trials").mkdir()
-        draft.rename(final)
-        return cls(final, question)
 
     @classmethod
     def unfinished(cls, runs: Path, question: Question) -> Run | None:
@@ -100,7 +113,7 @@ class Run:
         for folder in sorted(runs.glob(f"{question.name}-*"), reverse=True):
             if not (folder / "run.json").exists() or (folder / "done.json").exists():
                 continue
-            if read_question(folder) == question:
+            if _asks(folder, question):
                 return cls(folder, question)
         return None
 
@@ -146,6 +159,14 @@ class Run:
         self._lock.close()
 
 
+def _asks(folder: Path, question: Question) -> bool:
+    """Was this run asked the question? No, if another version of automl wrote it in another form."""
+    try:
+        return read_question(folder) == question
+    except (KeyError, TypeError, ValueError):
+        return False
+
+
 def read_question(folder: Path) -> Question:
     """What a run folder was asked."""
     record = json.loads((folder / "run.json").read_text(encoding="utf-8"))
@@ -186,3 +207,17 @@ def write_json(path: Path, record: Mapping[str, Any]) -> None:
         file.flush()
         os.fsync(file.fileno())
     draft.replace(path)
+
+
+@contextlib.contextmanager
+def disk_in_view(folder: Path) -> Iterator[None]:
+    """Say that the disk is full, whatever a library makes of it: NumPy's error has no number, the boosters' no type."""
+    try:
+        yield
+    except AutoMLError:
+        raise
+    except Exception as error:
+        full = getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+        if not full and shutil.disk_usage(folder).free > FULL_BYTES:
+            raise
+        raise StoreError(f"The disk that holds {folder} is full.", "Make room, or use another --store FOLDER.") from error

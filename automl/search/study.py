@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from automl.hooks import Event, announce
 from automl.search.budget import Budget
 from automl.search.evaluate import Failed, Finished, FoldScored, Reported, TrialEvent, TrialSpec
 from automl.search.executors import Executor
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 PATIENCE_ROWS = (100, 500, 2_500, 10_000, 100_000)
 PATIENCE_TRIALS = (4, 8, 15, 40, 100)
 
-TRIAL_SHARE = 1 / 3  # of the remaining time is the most that one trial may take
+TRIAL_SHARE = 1 / 2  # of the remaining time is the most that one trial may take
 TRIAL_LEAST_S = 5.0
 SKIPS = 8  # candidates in a row that would not fit into the rest of the time before the search gives up
 
@@ -172,7 +173,9 @@ class Search:
         self._results[event.trial] = result
         self._study.tell(event.trial, event.loss)
         self._since_better = 0 if event.loss < best else self._since_better + 1
-        self._tell("trial", f"{result.seconds:.1f} s", event.trial, self._sign * event.loss)
+        score = self._sign * event.loss
+        announce(Event("trial_finished", self._run.question.name, {"architecture": result.architecture, "score": score}))
+        self._tell("trial", f"{result.seconds:.1f} s", event.trial, score)
 
     def _fail(self, event: Failed, candidate: _Candidate) -> None:
         from optuna.trial import TrialState

@@ -6,6 +6,7 @@ the trial in its hands and nothing else. It ends when its standard input does, a
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import json
 import os
@@ -70,7 +71,8 @@ def _serve(spec: TrialSpec, bench: Workbench, events: IO[str]) -> None:
         else:
             _send(events, Failed(spec.number, "pruned"))
     except Exception as error:  # a configuration may fail in any way; the search goes on with the next
-        traceback.print_exc()
+        with contextlib.suppress(OSError):  # the log's disk may be full, which is then the very error
+            traceback.print_exc()
         _send(events, Failed(spec.number, f"{type(error).__name__}: {error}".split("\n")[0]))
 
 

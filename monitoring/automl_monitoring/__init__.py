@@ -19,5 +19,9 @@ def automl_commands(app: typer.Typer) -> None:
     from automl_monitoring.commands.retrain import retrain
     from automl_monitoring.commands.versions import history, promote
 
-    for command in (label, check, dashboard, retrain, promote, history):
-        app.command()(command)
+    app.command(epilog="Example: automl label telco_churn labels.csv")(label)
+    app.command(epilog="Example: automl check telco_churn --json")(check)
+    app.command(epilog="Example: automl dashboard --port 8000")(dashboard)
+    app.command(epilog="Example: automl retrain telco_churn --time 60s")(retrain)
+    app.command(epilog='Example: automl promote telco_churn 2 --why "better on March"')(promote)
+    app.command(epilog="Example: automl history telco_churn")(history)

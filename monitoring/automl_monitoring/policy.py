@@ -93,7 +93,10 @@ def measure_performance(
 
 
 def judge(evidence: Evidence, policy: Policy) -> tuple[Verdict, tuple[str, ...]]:
-    """The verdict and its reasons in words."""
+    """The verdict and its reasons in words.
+
+    Where labels show for most of the window that the performance held, what moved is worth a look and no more.
+    """
     fewest = min(evidence.rows, evidence.reference_rows)
     if fewest < policy.least_rows:
         side = "logged rows" if evidence.rows <= evidence.reference_rows else "reference rows"
@@ -116,6 +119,8 @@ def judge(evidence: Evidence, policy: Policy) -> tuple[Verdict, tuple[str, ...]]
         (act if heavy else watch).append(
             f"{names} moved; {evidence.usage:.0%} of what drives the model hangs on what moved."
         )
+    if performance and not performance.fell and 2 * performance.rows >= evidence.rows:
+        return "watch" if act or watch else "healthy", tuple(act + watch) or ("Nothing moved beyond chance.",)
     if act:
         return "act", tuple(act + watch)
     return ("watch", tuple(watch)) if watch else ("healthy", ("Nothing moved beyond chance.",))

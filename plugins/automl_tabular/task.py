@@ -21,7 +21,7 @@ class TabularTask(Task):
     name = "tabular"
 
     def suits(self, schema: Schema) -> float:
-        return 0.0 if schema.of_kind("image") else 0.5
+        return 0.0 if schema.of_kind("image") or not schema.used else 0.5
 
     def features(self, schema: Schema, rows: Rows) -> Features:
         """`numbers`: float32 (rows, numbers), NaN when missing. `codes`: int32 (rows, categories), -1 when missing."""

@@ -15,5 +15,5 @@ def automl_commands(app: typer.Typer) -> None:
     """`automl serve` and `automl package`."""
     from automl_serving.commands import package, serve
 
-    app.command()(serve)
-    app.command()(package)
+    app.command(epilog="Example: automl serve telco_churn --port 3000")(serve)
+    app.command(epilog="Example: automl package telco_churn")(package)

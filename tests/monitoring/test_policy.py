@@ -15,6 +15,7 @@ from automl_monitoring.two_sample import Shift
 POLICY = Policy()
 QUIET = Evidence(rows=500, reference_rows=500, moved=(), usage=0.0, answers_moved=(), performance=None)
 SHIFT = Shift("tenure", "K-S", 0.4, 1e-9, "median 1 → 2")
+HELD = Performance("roc_auc", 400, 0.85, 0.85, -0.02, 0.02, fell=False)
 FALL = Performance("roc_auc", 400, 0.6, 0.85, -0.3, -0.2, fell=True)
 
 
@@ -24,6 +25,8 @@ FALL = Performance("roc_auc", 400, 0.6, 0.85, -0.3, -0.2, fell=True)
         (QUIET, "healthy"),
         (replace(QUIET, moved=(SHIFT,), usage=0.05), "watch"),
         (replace(QUIET, moved=(SHIFT,), usage=0.6), "act"),
+        (replace(QUIET, moved=(SHIFT,), usage=0.6, performance=HELD), "watch"),
+        (replace(QUIET, moved=(SHIFT,), usage=0.6, performance=replace(HELD, rows=100)), "act"),
         (replace(QUIET, answers_moved=(replace(SHIFT, distance=0.15),)), "watch"),
         (replace(QUIET, answers_moved=(SHIFT,)), "act"),
         (replace(QUIET, performance=FALL), "act"),

@@ -1,0 +1,155 @@
+"""Reading sources: whatever the file is written like, the same cells come out, or one clear refusal."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from automl.data.reading import Table
+from automl.errors import DataError, SourceError
+from automl.hooks import read_source
+
+Write = Callable[[str, bytes | str], Path]
+EXPECTED = {"name": ["José", "Ann"], "age": ["31", "4"], "note": ["a,b", 'say "hi"']}
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Write:
+    """Write a file into an empty folder and give its path."""
+
+    def make(name: str, content: bytes | str) -> Path:
+        path = tmp_path / name
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+        return path
+
+    return make
+
+
+def cells(path: Path) -> dict[str, list[object]]:
+    return read_source(path).frame.to_dict("list")
+
+
+def delimited(delimiter: str) -> str:
+    rows = [["name", "age", "note"], ["José", "31", "a,b"], ["Ann", "4", 'say "hi"']]
+    quoted = [['"' + cell.replace('"', '""') + '"' for cell in row] for row in rows]
+    return "\r\n".join(delimiter.join(row) for row in quoted) + "\r\n"
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+@pytest.mark.parametrize("ending", [".csv", ".tsv", ".txt"])
+def test_the_delimiter_is_found_whatever_the_ending_says(write: Write, delimiter: str, ending: str) -> None:
+    assert cells(write(f"people{ending}", delimited(delimiter))) == EXPECTED
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "cp1252"])
+def test_the_encoding_is_found(write: Write, encoding: str) -> None:
+    mark = b"\xff\xfe" if encoding == "utf-16-le" else b""
+    assert cells(write("people.csv", mark + delimited(",").encode(encoding))) == EXPECTED
+
+
+def test_gzip_is_opened_by_its_content(write: Write) -> None:
+    packed = gzip.compress(delimited(",").encode())
+    assert cells(write("people.csv.gz", packed)) == EXPECTED
+    assert cells(write("people.csv", packed)) == EXPECTED
+
+
+def test_a_name_is_the_stem_without_any_ending(write: Write) -> None:
+    assert read_source(write("people.v1.csv.gz", gzip.compress(delimited(",").encode()))).name == "people"
+
+
+def test_every_cell_of_a_csv_stays_the_text_that_it_is(write: Write) -> None:
+    text = "zip,flag,none\n01234,True,NA\n00099,,None\n"
+    assert cells(write("raw.csv", text)) == {
+        "zip": ["01234", "00099"],
+        "flag": ["True", ""],
+        "none": ["NA", "None"],
+    }
+
+
+def test_quoted_cells_hold_newlines_and_delimiters(write: Write) -> None:
+    text = 'a,b\n"two\nlines, and a comma",2\n"x",3\n'
+    assert cells(write("quoted.csv", text)) == {"a": ["two\nlines, and a comma", "x"], "b": ["2", "3"]}
+
+
+def test_short_lines_are_filled_with_missing_cells(write: Write) -> None:
+    assert cells(write("short.csv", "a,b,c\n1,2,3\n4\n")) == {"a": ["1", "4"], "b": ["2", ""], "c": ["3", ""]}
+
+
+def test_names_are_stripped_and_blank_ones_named(write: Write) -> None:
+    assert cells(write("index.csv", ", price \n0,9\n1,8\n")) == {"Unnamed: 0": ["0", "1"], "price": ["9", "8"]}
+
+
+def test_parquet_keeps_types_and_named_indexes(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"a": [1.5, None], "b": ["x", "y"]}, index=pd.Index([7, 9], name="key"))
+    frame.to_parquet(tmp_path / "typed.parquet")
+    read = read_source(tmp_path / "typed.parquet").frame
+    assert read.columns.tolist() == ["key", "a", "b"]
+    assert read["key"].tolist() == [7, 9]
+    assert np.isnan(read["a"].iloc[1])
+
+
+def test_json_lines_keep_every_digit_and_every_key(write: Write) -> None:
+    records = [{"x": 0.3, "1": 0.12345678901234566, "s": "p\u2028q"}, {"x": 1e-7, "t": True}]
+    read = cells(write("records.jsonl", "\n".join(json.dumps(each, ensure_ascii=False) for each in records)))
+    assert read["x"] == [0.3, 1e-7]
+    assert read["1"][0] == 0.12345678901234566
+    assert read["s"][0] == "p\u2028q"
+    assert read["t"][1] is True
+
+
+REFUSED = {
+    "empty.csv": (b"", "is empty"),
+    "blank.csv": (b"\n\n\n", "no table"),
+    "header.csv": (b"a,b,c\n", "header (3 columns) but no rows"),
+    "long.csv": (b"a,b\n1,2\n1,2,3\n", "line 3"),
+    "first_long.csv": (b"a,b\n1,2,3\n1,2,3\n", "line 2"),
+    "open_quote.csv": (b'a,b\n"x,2\n3,4\n', "EOF inside string"),
+    "twice.csv": (b"a,b, a\n1,2,3\n", "Two columns of twice are called 'a'"),
+    "binary.csv": (b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR" * 9, "binary file"),
+    "parquet.csv": (b"PAR1\x15\x04", "a Parquet file"),
+    "half.csv": (b"\xff\xfea\x00,", "UTF-16"),
+    "cut.csv.gz": (gzip.compress(b"a,b\n1,2\n" * 50)[:-9], "damaged gzip"),
+    "broken.csv.gz": (b"\x1f\x8b\x08\x00" + bytes(6) + b"\xff" * 40, "damaged gzip"),
+    "fake.parquet": (b"PAR1 and no more", "not a readable Parquet"),
+    "numbers.jsonl": (b"1\n2\n", "line 1 is no object"),
+    "half.jsonl": (b'{"a": 1}\n{"a": \n', "line 2"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_is_no_table_is_refused_with_its_path(write: Write, name: str) -> None:
+    content, words = REFUSED[name]
+    with pytest.raises(DataError) as refused:
+        read_source(write(name, content))
+    assert words in str(refused.value)
+    assert name.split(".")[0] in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_a_missing_file_suggests_its_neighbour(write: Write) -> None:
+    beside = write("telco_churn.csv", "a,b\n1,2\n")
+    with pytest.raises(SourceError, match=r"There is no file .*Did you mean 'telco_churn\.csv'\?$"):
+        read_source(beside.with_name("telco_chrun.csv"))
+    with pytest.raises(SourceError, match=r"xyz\.$"):
+        read_source(beside.with_name("xyz"))
+    with pytest.raises(SourceError, match="folder .* does not exist either"):
+        read_source(beside.parent / "nowhere" / "x.csv")
+
+
+def test_an_unknown_kind_of_source_is_refused(write: Write) -> None:
+    with pytest.raises(SourceError, match=r"\.docx file, which no reader takes"):
+        read_source(write("letter.docx", "x"))
+    with pytest.raises(SourceError, match="folder without images"):
+        read_source(write("letter.docx", "x").parent)
+
+
+def test_a_table_has_text_names_and_each_only_once() -> None:
+    assert Table(pd.DataFrame({0: [1], 1: [2]})).frame.columns.tolist() == ["0", "1"]
+    with pytest.raises(DataError, match="Two columns of data are called '1'"):
+        Table(pd.DataFrame([[1, 2]], columns=[1, "1"]))

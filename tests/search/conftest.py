@@ -1,0 +1,48 @@
+"""A small search problem in a run folder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from automl.data.dataset import Dataset
+from automl.data.reading import Table
+from automl.data.splits import Split, make_split
+from automl.engine import FitRequest, fingerprint, prepare
+from automl.metrics import Metric
+from automl.search.run import Question, Run
+
+ROWS = 300
+
+
+@dataclass(frozen=True)
+class Bench:
+    """An opened run with its data."""
+
+    run: Run
+    dataset: Dataset
+    split: Split
+    metric: Metric
+
+
+def make_bench(rows: pd.DataFrame, runs: Path) -> Bench:
+    """A run that asks about the first rows of a frame with the target Churn."""
+    table = Table(rows.head(ROWS), name="small")
+    dataset, metric, _ = prepare(table, FitRequest(target="Churn"))
+    split = make_split(dataset.target, dataset.schema, 0)
+    question = Question(
+        "small", fingerprint(table.frame), "Churn", "classify", "tabular", metric.name, 60.0, 0, {}, ("linear",)
+    )
+    return Bench(Run.create(runs, question, table, dataset, split), dataset, split, metric)
+
+
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory: pytest.TempPathFactory, churn_rows: pd.DataFrame) -> Iterator[Bench]:
+    """One run per test module."""
+    made = make_bench(churn_rows, tmp_path_factory.mktemp("runs"))
+    yield made
+    made.run.close()
