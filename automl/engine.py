@@ -81,9 +81,7 @@ def fit_source(source: str | Path | pd.DataFrame, request: FitRequest, store: St
     return fit_table(table, request, store, listener)
 
 
-def fit_table(
-    table: Table, request: FitRequest, store: Store, listener: Listener = lambda event: None
-) -> FitResult:
+def fit_table(table: Table, request: FitRequest, store: Store, listener: Listener = lambda event: None) -> FitResult:
     """Fit on a table and register the model as a new version of its name.
 
     The first version of a name becomes its champion. An unfinished run of the same question is continued. Raises
@@ -137,7 +135,9 @@ def _open_run(table: Table, dataset: Dataset, metric: Metric, request: FitReques
     modality = request.modality or match_task(dataset.schema).name
     if find_task(modality).suits(dataset.schema) <= 0:
         kinds = ", ".join(sorted({column.kind for column in dataset.schema.used}))
-        raise OptionError(f"The task plugin {modality!r} cannot learn from these columns ({kinds}).", "Leave --modality out.")
+        raise OptionError(
+            f"The task plugin {modality!r} cannot learn from these columns ({kinds}).", "Leave --modality out."
+        )
     question = Question(
         name=check_name(request.name or table.name),
         fingerprint=fingerprint(table.frame),
@@ -180,7 +180,7 @@ def _rows_with_target(table: Table, schema: Schema) -> pd.DataFrame:
 
     target = conform_target(table.frame[schema.target].tolist(), schema)
     frame = table.frame[present(target)].reset_index(drop=True)
-    for name in frame.columns[frame.dtypes == object]:
+    for name in frame.columns[frame.dtypes == np.dtype(object)]:
         kinds = {type(value) for value in frame[name] if not is_missing(value)}
         if len(kinds) > 1 or not kinds <= {str, bytes, bool}:
             frame[name] = object_array([as_text(value) for value in frame[name]])
@@ -210,22 +210,16 @@ def _executor(run: Run, dataset: Dataset, split: Split, metric: Metric, request:
     if request.executor == "inline":
         problem = run.problem()
         features = find_task(problem.modality).features(dataset.schema, dataset.rows)
-        return InlineExecutor(
-            Workbench(problem, Examples(features, dataset.target), split, metric, run.trials_folder)
-        )
+        return InlineExecutor(Workbench(problem, Examples(features, dataset.target), split, metric, run.trials_folder))
     return LocalExecutor(run.folder, plan_threads(len(dataset) * len(dataset.schema.used), usable_cores()))
 
 
-def _deliver(
-    run: Run, assembly: Assembly, notes: tuple[str, ...], request: FitRequest, store: Store
-) -> FitResult:
+def _deliver(run: Run, assembly: Assembly, notes: tuple[str, ...], request: FitRequest, store: Store) -> FitResult:
     """Save the artifact with its self-test and reference, register it, end the run."""
     table = read_table(run.folder)
     folder = run.folder / "artifact"
     shutil.rmtree(folder, ignore_errors=True)
-    save_model(
-        assembly.model, folder, _selftest(assembly.model, table), _reference(assembly, table, run.question.seed)
-    )
+    save_model(assembly.model, folder, _selftest(assembly.model, table), _reference(assembly, table, run.question.seed))
     question = run.question
     write_report(run.folder / "report.html", assembly.model, assembly.leaderboard, notes)
     write_json(run.folder / "leaderboard.json", {"rows": [row.record() for row in assembly.leaderboard]})
@@ -283,9 +277,7 @@ def _reference(assembly: Assembly, table: Table, seed: int) -> Reference:
     names = [column.name for column in assembly.model.schema.used]
     frame = table.frame.iloc[honest][names].reset_index(drop=True)
     for column in assembly.model.schema.of_kind("image"):  # the monitor does not know where the source lay
-        frame[column.name] = [
-            str(table.base / cell) if isinstance(cell, str) else cell for cell in frame[column.name]
-        ]
+        frame[column.name] = [str(table.base / cell) if isinstance(cell, str) else cell for cell in frame[column.name]]
     return Reference(frame, assembly.target[honest], assembly.outputs[honest])
 
 

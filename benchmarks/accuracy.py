@@ -66,7 +66,10 @@ def ours(train: pd.DataFrame, test: pd.DataFrame, options: argparse.Namespace) -
         out = pd.read_csv(home / "out.csv")
         probabilities = out.filter(like="probability_")
         labels = [name.removeprefix("probability_") for name in probabilities.columns]
-        return {**score(test[options.target], out["prediction"], probabilities.to_numpy(), labels), "wall_s": round(seconds, 1)}
+        return {
+            **score(test[options.target], out["prediction"], probabilities.to_numpy(), labels),
+            "wall_s": round(seconds, 1),
+        }
 
 
 def catboost(train: pd.DataFrame, test: pd.DataFrame, target: str, classify: bool) -> dict[str, float]:

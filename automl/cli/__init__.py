@@ -55,9 +55,13 @@ def main() -> None:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS):
             raise
         where = f" ({error.filename})" if error.filename else ""
-        _leave(f"{error.strerror}{where}. Make room or choose another place, for example with --store FOLDER.", EXIT_USER)
+        _leave(
+            f"{error.strerror}{where}. Make room or choose another place, for example with --store FOLDER.", EXIT_USER
+        )
     except Exception:
-        problems.print("[bold red]This is a defect of automl, not of your data:[/] please report it with the lines below.")
+        problems.print(
+            "[bold red]This is a defect of automl, not of your data:[/] please report it with the lines below."
+        )
         raise
 
 

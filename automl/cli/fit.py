@@ -36,9 +36,12 @@ def fit(
     task: Annotated[str | None, typer.Option(metavar="TASK", help="classify or regress; inferred if left out.")] = None,
     time: Annotated[str, typer.Option(metavar="DURATION", help="Wall-clock budget of the whole command.")] = "60s",
     metric: Annotated[
-        str | None, typer.Option(metavar="METRIC", help="What to optimise: roc_auc, log_loss, accuracy, f1, rmse, mae …")
+        str | None,
+        typer.Option(metavar="METRIC", help="What to optimise: roc_auc, log_loss, accuracy, f1, rmse, mae …"),
     ] = None,
-    name: Annotated[str | None, typer.Option(metavar="NAME", help="The model's name; the file's stem if left out.")] = None,
+    name: Annotated[
+        str | None, typer.Option(metavar="NAME", help="The model's name; the file's stem if left out.")
+    ] = None,
     modality: Annotated[
         str | None, typer.Option(metavar="PLUGIN", help="The task plugin: tabular, image, text; matched if left out.")
     ] = None,
@@ -48,7 +51,8 @@ def fit(
     trials: Annotated[int | None, typer.Option(min=1, help="At most so many trials.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of splits, samplers and learners.")] = 0,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Demand that an unfinished run is continued (the same command does so anyway).")
+        bool,
+        typer.Option("--resume", help="Demand that an unfinished run is continued (the same command does so anyway)."),
     ] = False,
     store: StoreOption = None,
     as_json: JsonOption = False,
@@ -116,7 +120,10 @@ def _show(result: FitResult, source: str, store: Path | None) -> None:
         console.print(leaderboard_table(result.leaderboard, card.metric))
         if len(result.leaderboard) > SHOWN_ROWS:
             say(f"… and {len(result.leaderboard) - SHOWN_ROWS} more: automl leaderboard {version.name}")
-    say(f"\n[bold]{version.name} version {version.number}[/]" + (" is the champion" if "champion" in version.aliases else ""))
+    say(
+        f"\n[bold]{version.name} version {version.number}[/]"
+        + (" is the champion" if "champion" in version.aliases else "")
+    )
     for note in card.notes:
         console.print(f"[yellow]note[/]  {escape(note)}")
     if "out_of_fold" in card.scores:
@@ -124,7 +131,10 @@ def _show(result: FitResult, source: str, store: Path | None) -> None:
     if "holdout" in card.scores:
         low, high = card.scores["holdout_low"], card.scores["holdout_high"]
         between = f"95% interval {low:.4g} to {high:.4g}"
-        say(f"{card.metric} on the holdout that no decision saw: [bold]{score_text(card.scores['holdout'])}[/] ({between})")
+        say(
+            f"{card.metric} on the holdout that no decision saw: "
+            f"[bold]{score_text(card.scores['holdout'])}[/] ({between})"
+        )
     say(f"model   {escape(str(version.folder))}")
     say(f"report  {escape(str(result.run_folder / 'report.html'))}")
     say("\n[bold]Next[/]")

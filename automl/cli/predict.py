@@ -27,7 +27,8 @@ def predict(
     name: Annotated[str, typer.Argument(metavar="NAME", help="The model's name.")],
     source: Annotated[str, typer.Argument(metavar="DATA", help="Any source that `automl fit` takes.")],
     output: Annotated[
-        Path | None, typer.Option("-o", "--output", metavar="FILE", help="The CSV to write; the standard output if left out.")
+        Path | None,
+        typer.Option("-o", "--output", metavar="FILE", help="The CSV to write; the standard output if left out."),
     ] = None,
     version: VersionOption = "champion",
     store: StoreOption = None,
@@ -42,7 +43,9 @@ def predict(
     model = load_model(found.folder)
     answers = model.answer(table.frame, table.base)
     for issue in answers.issues:
-        problems.print(f"note: {issue.count} cells of {issue.column!r} ({issue.what}) were taken as missing", markup=False)
+        problems.print(
+            f"note: {issue.count} cells of {issue.column!r} ({issue.what}) were taken as missing", markup=False
+        )
     frame = answers_frame(answers, model)
     if output is None:
         frame.to_csv(sys.stdout, index=False)

@@ -64,7 +64,9 @@ class Rows:
             if plain:
                 np.save(folder / f"{position}.npy", array, allow_pickle=False)
             else:
-                (folder / f"{position}.json").write_text(json.dumps(list(array), default=_bytes_as_text), encoding="utf-8")
+                (folder / f"{position}.json").write_text(
+                    json.dumps(list(array), default=_bytes_as_text), encoding="utf-8"
+                )
         (folder / "rows.json").write_text(json.dumps(kinds), encoding="utf-8")
 
     @classmethod
@@ -74,7 +76,9 @@ class Rows:
             if entry["plain"]:
                 arrays[entry["name"]] = np.load(folder / f"{position}.npy", mmap_mode="r", allow_pickle=False)
             else:
-                values = json.loads((folder / f"{position}.json").read_text(encoding="utf-8"), object_hook=_text_as_bytes)
+                values = json.loads(
+                    (folder / f"{position}.json").read_text(encoding="utf-8"), object_hook=_text_as_bytes
+                )
                 arrays[entry["name"]] = object_array(values)
         return cls(arrays)
 
@@ -109,9 +113,7 @@ def object_array(values: Sequence[Any]) -> Array:
     return array
 
 
-def conform(
-    columns: Mapping[str, Sequence[Any]] | pd.DataFrame, schema: Schema, base: Path | None = None
-) -> Rows:
+def conform(columns: Mapping[str, Sequence[Any]] | pd.DataFrame, schema: Schema, base: Path | None = None) -> Rows:
     """Turn raw columns into conformed rows by the schema; further columns are left out.
 
     `base` is the folder to which relative image paths refer. Raises DataError naming a used column that

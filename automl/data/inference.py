@@ -85,9 +85,7 @@ def choose_task(target: pd.Series, task: str | None) -> tuple[TaskName, Guess | 
     )
 
 
-def infer_schema(
-    table: Table, target: str, task: TaskName, kinds: Mapping[str, str] | None = None
-) -> Schema:
+def infer_schema(table: Table, target: str, task: TaskName, kinds: Mapping[str, str] | None = None) -> Schema:
     """The schema of a table. `kinds` fixes the kind of columns (a user's word, or an earlier schema's).
 
     Raises TargetError if the target cannot be learned, DataError if no column is usable.
@@ -103,9 +101,7 @@ def infer_schema(
     if task == "regress":
         _check_numbers(table.frame[target], target)
     columns = tuple(
-        infer_column(name, table.frame[name].tolist(), wanted.get(name), table.base)
-        for name in names
-        if name != target
+        infer_column(name, table.frame[name].tolist(), wanted.get(name), table.base) for name in names if name != target
     )
     schema = Schema(columns, target, task, classes, class_type)
     if not schema.used:

@@ -143,7 +143,9 @@ def check_files(folder: Path) -> None:
     named: dict[str, str] = manifest["files"]
     found = {str(path.relative_to(folder)) for path in _files(folder)}
     for extra in sorted(found - set(named)):
-        raise ArtifactError(f"The model {folder} holds a file that its manifest does not name: {extra}.", "It is refused.")
+        raise ArtifactError(
+            f"The model {folder} holds a file that its manifest does not name: {extra}.", "It is refused."
+        )
     for name, digest in named.items():
         if name not in found:
             raise ArtifactError(f"The model {folder} lacks the file {name}.", "Fit it again, or restore the folder.")
@@ -161,7 +163,9 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     except FileNotFoundError as error:
         raise ArtifactError(f"{folder} is no model: it has no {MANIFEST}.") from error
     except (TypeError, ValueError) as error:
-        raise ArtifactError(f"The {MANIFEST} of {folder} is damaged.", "Fit it again, or restore the folder.") from error
+        raise ArtifactError(
+            f"The {MANIFEST} of {folder} is damaged.", "Fit it again, or restore the folder."
+        ) from error
     if manifest.get("format") != FORMAT:
         raise ArtifactError(
             f"The model {folder} has format {manifest.get('format')!r}; this version reads format {FORMAT}.",

@@ -124,9 +124,7 @@ def interval(target: Array, outputs: Array, metric: Metric) -> tuple[float, floa
     return float(low), float(high)
 
 
-def _card(
-    run: Run, dataset: Dataset, metric: Metric, scores: Mapping[str, float], notes: tuple[str, ...]
-) -> Card:
+def _card(run: Run, dataset: Dataset, metric: Metric, scores: Mapping[str, float], notes: tuple[str, ...]) -> Card:
     return Card(
         name=run.question.name,
         metric=metric.name,

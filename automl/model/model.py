@@ -104,10 +104,7 @@ class Model:
             return Constant(self.constant).predict(features)
         return combine(
             [member.weight for member in self.members],
-            [
-                np.mean([learner.predict(features) for learner in member.learners], axis=0)
-                for member in self.members
-            ],
+            [np.mean([learner.predict(features) for learner in member.learners], axis=0) for member in self.members],
         )
 
     def answer(self, columns: Mapping[str, Sequence[Any]] | pd.DataFrame, base: Path | None = None) -> Answers:

@@ -16,7 +16,8 @@ body { font: 15px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto
 h1 { margin-bottom: 0 } h2 { margin-top: 2.2rem; border-bottom: 1px solid #d8dee6 }
 table { border-collapse: collapse; width: 100% } td, th { text-align: left; padding: .25rem .8rem .25rem 0 }
 th { border-bottom: 1px solid #d8dee6; font-weight: 600 } .n { text-align: right; font-variant-numeric: tabular-nums }
-.big { font-size: 2rem; font-weight: 650 } .soft { color: #66707d } .bar { background: #3b6fb6; height: .6rem; border-radius: 2px }
+.big { font-size: 2rem; font-weight: 650 } .soft { color: #66707d }
+.bar { background: #3b6fb6; height: .6rem; border-radius: 2px }
 @media (prefers-color-scheme: dark) { body { background: #14181e; color: #dfe5ec } th, h2 { border-color: #39424e } }
 """
 

@@ -24,8 +24,9 @@ def select_members(
 ) -> dict[int, int]:
     """Counts by trial number. `outputs`: number -> out-of-fold outputs aligned with `target`.
 
-    Trials no better than `floor`, the loss of the best constant, are no candidates if there is any better one. Ends early at the `deadline` (a `time.time()` instant); at least the single best trial is chosen. Of equally
-    good ensembles the smaller is taken.
+    Trials no better than `floor`, the loss of the best constant, are no candidates if there is any better one. Ends
+    early at the `deadline` (a `time.time()` instant); at least the single best trial is chosen. Of equally good
+    ensembles the smaller is taken.
     """
     losses = {number: metric.loss(target, output) for number, output in outputs.items()}
     ranked = sorted(losses, key=lambda number: losses[number])[:CANDIDATES]

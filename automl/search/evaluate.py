@@ -144,21 +144,15 @@ def _build(family: Architecture, spec: TrialSpec, problem: Problem) -> Learner:
 
 
 def _progress(spec: TrialSpec, bench: Workbench, deadline: float) -> Progress:
-    return Progress(
-        deadline, spec.threads, bench.device, lambda step, score: bench.report(spec.number, step, score)
-    )
+    return Progress(deadline, spec.threads, bench.device, lambda step, score: bench.report(spec.number, step, score))
 
 
 def _fit(learner: Learner, progress: Progress, bench: Workbench, train: Array, valid: Array) -> None:
     features, target = bench.examples.features, bench.examples.target
-    learner.fit(
-        Examples(features.take(train), target[train]), Examples(features.take(valid), target[valid]), progress
-    )
+    learner.fit(Examples(features.take(train), target[train]), Examples(features.take(valid), target[valid]), progress)
 
 
-def _publish(
-    result: TrialResult, out_of_fold: Array, held_out: Array, draft: Path, trials: Path
-) -> None:
+def _publish(result: TrialResult, out_of_fold: Array, held_out: Array, draft: Path, trials: Path) -> None:
     np.save(draft / "out_of_fold.npy", out_of_fold, allow_pickle=False)
     np.save(draft / "holdout.npy", held_out, allow_pickle=False)
     if not math.isfinite(result.loss):
@@ -176,5 +170,7 @@ def _shape(rows: int, problem: Problem) -> tuple[int, ...]:
 
 def _checked(output: Array, rows: int, problem: Problem) -> Array:
     if output.shape != _shape(rows, problem) or not np.isfinite(output).all():
-        raise SearchError(f"a learner's output has shape {output.shape} or is not finite; {_shape(rows, problem)} is due")
+        raise SearchError(
+            f"a learner's output has shape {output.shape} or is not finite; {_shape(rows, problem)} is due"
+        )
     return output

@@ -221,7 +221,7 @@ class LocalExecutor(Executor):
         return found
 
     def _drop(self, worker: _Worker, patience: float = 0.0) -> int:
-        """Forget a worker and give its exit code; it is killed if it has not ended by itself after `patience` seconds."""
+        """Forget a worker and give its exit code; it is killed unless it ends by itself within `patience` seconds."""
         self._workers.pop((worker.slot, worker.runtime), None)
         self._selector.unregister(worker.outbox)
         try:

@@ -1,11 +1,11 @@
 """A run: one fit as a folder. Made whole or not at all; killed at any moment, it can be opened again.
 
-    run.json            what was asked
-    schema.json, table.parquet, rows/, target.npy, assignment.npy      the data, conformed and split
-    journal.log         the Optuna study
-    trials/NUMBER/      a finished trial: result.json, out_of_fold.npy, holdout.npy, folds/K/
-    clock.json          seconds spent so far, over all its processes
-    leaderboard.json, report.html, done.json                           once it has ended
+run.json            what was asked
+schema.json, table.parquet, rows/, target.npy, assignment.npy      the data, conformed and split
+journal.log         the Optuna study
+trials/NUMBER/      a finished trial: result.json, out_of_fold.npy, holdout.npy, folds/K/
+clock.json          seconds spent so far, over all its processes
+leaderboard.json, report.html, done.json                           once it has ended
 """
 
 from __future__ import annotations
@@ -179,9 +179,7 @@ def read_table(folder: Path) -> Table:
     import pandas as pd
 
     record = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-    return Table(
-        pd.read_parquet(folder / "table.parquet"), Path(record["base"]), record["source"], record["target"]
-    )
+    return Table(pd.read_parquet(folder / "table.parquet"), Path(record["base"]), record["source"], record["target"])
 
 
 def read_dataset(folder: Path) -> tuple[Dataset, Split]:
@@ -220,4 +218,6 @@ def disk_in_view(folder: Path) -> Iterator[None]:
         full = getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
         if not full and shutil.disk_usage(folder).free > FULL_BYTES:
             raise
-        raise StoreError(f"The disk that holds {folder} is full.", "Make room, or use another --store FOLDER.") from error
+        raise StoreError(
+            f"The disk that holds {folder} is full.", "Make room, or use another --store FOLDER."
+        ) from error

@@ -174,7 +174,9 @@ class Search:
         self._study.tell(event.trial, event.loss)
         self._since_better = 0 if event.loss < best else self._since_better + 1
         score = self._sign * event.loss
-        announce(Event("trial_finished", self._run.question.name, {"architecture": result.architecture, "score": score}))
+        announce(
+            Event("trial_finished", self._run.question.name, {"architecture": result.architecture, "score": score})
+        )
         self._tell("trial", f"{result.seconds:.1f} s", event.trial, score)
 
     def _fail(self, event: Failed, candidate: _Candidate) -> None:

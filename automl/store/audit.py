@@ -69,6 +69,5 @@ class AuditTrail:
         with self._reader.connect() as connection:
             found = connection.execute(select(table).where(table.c.name == name).order_by(table.c.sequence))
             return [
-                AuditEntry(row.action, row.name, row.number, row.why, row.detail, row.actor, row.time)
-                for row in found
+                AuditEntry(row.action, row.name, row.number, row.why, row.detail, row.actor, row.time) for row in found
             ]

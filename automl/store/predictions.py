@@ -116,21 +116,27 @@ class PredictionLog:
                     else:
                         added += 1
                         fresh.append(
-                            {"id": identifier, "name": name, "label": label, "time": datetime.now(UTC), "source": source}
+                            {
+                                "id": identifier,
+                                "name": name,
+                                "label": label,
+                                "time": datetime.now(UTC),
+                                "source": source,
+                            }
                         )
                 if fresh:
                     connection.execute(insert(database.labels), fresh)
         return LabelResult(added, unchanged, corrected, tuple(unknown))
 
-    def _correct(
-        self, connection: Connection, name: str, identifier: str, old: str, new: str, source: str
-    ) -> None:
+    def _correct(self, connection: Connection, name: str, identifier: str, old: str, new: str, source: str) -> None:
         table = database.labels
         connection.execute(
             update(table).where(table.c.id == identifier).values(label=new, time=datetime.now(UTC), source=source)
         )
         detail = {"prediction": identifier, "old": old, "new": new}
-        self._audit.add(AuditEntry("correct label", name, None, f"a label was corrected by {source}", detail), connection)
+        self._audit.add(
+            AuditEntry("correct label", name, None, f"a label was corrected by {source}", detail), connection
+        )
 
     @staticmethod
     def _known(connection: Connection, name: str, batch: list[str]) -> tuple[set[str], dict[str, str]]:

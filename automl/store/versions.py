@@ -42,7 +42,8 @@ def check_name(name: str) -> str:
     """The name itself if it is a model name; OptionError otherwise. Names become folders."""
     if not NAME.fullmatch(name):
         raise OptionError(
-            f"{name!r} is no model name.", "Use up to 64 letters, digits, '.', '_' and '-', beginning with a letter or digit."
+            f"{name!r} is no model name.",
+            "Use up to 64 letters, digits, '.', '_' and '-', beginning with a letter or digit.",
         )
     return name
 

@@ -64,13 +64,19 @@ def retrain(
 ) -> Retraining:
     """Train a challenger of the champion, judge both, promote or keep; every outcome is in the audit trail.
 
-    Raises DataError when there are too few labelled rows that the champion has not been trained on.
+    Raises DataError when there are too few labelled rows that the champion has not been trained on, or for a model of
+    images, which the log does not keep.
     """
     from automl.engine import FitRequest, fit_table, training_table
 
     champion = store.versions.find(name, CHAMPION)
-    labelled = split_labelled(unseen(store, champion), least_labels, name)
     model = load_model(champion.folder)
+    if model.schema.of_kind("image"):
+        raise DataError(
+            f"{name} learns from images, and the log keeps none to retrain with.",
+            f"Add the new images to its folder and run `automl fit FOLDER --name {name}`.",
+        )
+    labelled = split_labelled(unseen(store, champion), least_labels, name)
     old = training_table(store, champion)
     table = grown_table(old, labelled.train, model.schema)
     schema = model.schema

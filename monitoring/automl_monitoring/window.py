@@ -16,6 +16,7 @@ from automl.hooks import find_task
 from automl.model.model import Model
 from automl.model.reference import Reference
 from automl.store import LoggedPrediction
+from automl.task import tabular_drift_columns
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -65,7 +66,10 @@ def window_side(model: Model, entries: Sequence[LoggedPrediction]) -> Side:
 
 
 def _side(model: Model, rows: Rows, outputs: Array, target: Array) -> Side:
-    watched = find_task(model.problem.modality).drift_columns(model.schema, rows)
+    # The log keeps no images, so there is nothing to hold the reference's images against.
+    images = bool(model.schema.of_kind("image"))
+    watch = tabular_drift_columns if images else find_task(model.problem.modality).drift_columns
+    watched = watch(model.schema, rows)
     return Side(rows, watched, outputs, target)
 
 

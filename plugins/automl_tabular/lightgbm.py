@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from automl.data.dataset import Array
 from automl.task import Architecture, Examples, Features, Learner, Parameters, Problem, Progress
 from automl_tabular.boosting import MOST_ROUNDS, as_outputs, is_binary, joined, patience
-from automl_tabular.target import TargetScale
+from automl_tabular.target import TargetScale, scaled_targets
 
 if TYPE_CHECKING:
     import lightgbm
@@ -30,10 +30,7 @@ class LightGBMLearner:
     def fit(self, train: Examples, valid: Examples, progress: Progress) -> None:
         import lightgbm
 
-        target, checked = train.target, valid.target
-        if self.problem.schema.task == "regress":
-            self.scale = TargetScale.fit(train.target, self.problem)
-            target, checked = self.scale.forward(target), self.scale.forward(checked)
+        self.scale, target, checked = scaled_targets(self.problem, train, valid)
         numbers = train.features["numbers"].shape[1]
         categories = list(range(numbers, numbers + train.features["codes"].shape[1]))
         data = lightgbm.Dataset(joined(train.features), target, categorical_feature=categories, free_raw_data=False)

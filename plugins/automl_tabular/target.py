@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from automl.data.dataset import Array
-from automl.task import Problem
+from automl.task import Examples, Problem
 
 
 @dataclass(frozen=True)
@@ -36,3 +36,11 @@ class TargetScale:
 
     def record(self) -> dict[str, Any]:
         return asdict(self)
+
+
+def scaled_targets(problem: Problem, train: Examples, valid: Examples) -> tuple[TargetScale | None, Array, Array]:
+    """The scale of a regression, learned on `train`, and both targets on it; classes as they are, without a scale."""
+    if problem.schema.task == "classify":
+        return None, train.target, valid.target
+    scale = TargetScale.fit(train.target, problem)
+    return scale, scale.forward(train.target), scale.forward(valid.target)

@@ -12,7 +12,7 @@ import numpy as np
 from automl.data.dataset import Array
 from automl.task import Architecture, Examples, Features, Learner, Parameters, Problem, Progress
 from automl_tabular.boosting import MOST_ROUNDS, as_outputs, is_binary, joined, patience
-from automl_tabular.target import TargetScale
+from automl_tabular.target import TargetScale, scaled_targets
 
 if TYPE_CHECKING:
     import xgboost
@@ -31,10 +31,7 @@ class XGBoostLearner:
     def fit(self, train: Examples, valid: Examples, progress: Progress) -> None:
         import xgboost
 
-        target, checked = train.target, valid.target
-        if self.problem.schema.task == "regress":
-            self.scale = TargetScale.fit(train.target, self.problem)
-            target, checked = self.scale.forward(target), self.scale.forward(checked)
+        self.scale, target, checked = scaled_targets(self.problem, train, valid)
         data = _matrix(train.features, target, progress.threads)
         booster = xgboost.train(
             {
@@ -47,7 +44,10 @@ class XGBoostLearner:
             data,
             num_boost_round=MOST_ROUNDS,
             evals=[(_matrix(valid.features, checked, progress.threads), "valid")],
-            callbacks=[xgboost.callback.EarlyStopping(rounds=patience(len(train)), save_best=True), _stop_in_time(progress)],
+            callbacks=[
+                xgboost.callback.EarlyStopping(rounds=patience(len(train)), save_best=True),
+                _stop_in_time(progress),
+            ],
             verbose_eval=False,
         )
         booster.set_param({"nthread": 1})

@@ -84,17 +84,13 @@ def make_service(
     return service
 
 
-def build(
-    context: Path, home: Path, name: str, version: str, description: str, requirements: Sequence[str]
-) -> Path:
+def build(context: Path, home: Path, name: str, version: str, description: str, requirements: Sequence[str]) -> Path:
     """Build a Bento from a folder that holds `service.py` and nothing that should stay out; its path.
 
     `home` (BentoML's) must lie outside the context: a build copies its context into its home. Locking is off,
     it would ask the network; the requirements are pinned already.
     """
-    code = (
-        "import json, sys, bentoml; bento = bentoml.bentos.build(**json.load(sys.stdin)); print(bento.path)"
-    )
+    code = "import json, sys, bentoml; bento = bentoml.bentos.build(**json.load(sys.stdin)); print(bento.path)"
     arguments = {
         "service": "service:service",
         "name": name,

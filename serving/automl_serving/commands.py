@@ -19,9 +19,7 @@ def serve(
     host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 for all networks.")] = "127.0.0.1",
     version: VersionOption = "champion",
     store: StoreOption = None,
-    workers: Annotated[
-        int, typer.Option(min=1, help="Worker processes, each with its own copy of the model.")
-    ] = 1,
+    workers: Annotated[int, typer.Option(min=1, help="Worker processes, each with its own copy of the model.")] = 1,
 ) -> None:
     """Answer predictions over HTTP, log each one, and follow the champion without a restart."""
     import os

@@ -83,9 +83,7 @@ def _answer_type(schema: Schema) -> type[BaseModel]:
 
 def _example(schema: Schema, selftest: Mapping[str, Sequence[Any]]) -> Cells:
     return {
-        column.name: _example_cell(
-            column, selftest[column.name][0] if selftest.get(column.name) else column.example
-        )
+        column.name: _example_cell(column, selftest[column.name][0] if selftest.get(column.name) else column.example)
         for column in schema.used
     }
 

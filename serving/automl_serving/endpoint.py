@@ -95,9 +95,7 @@ class Endpoint:
         except Exception as error:  # a broken version must not take the endpoint down
             self._refused = number
             reason = str(error) if isinstance(error, AutoMLError) else type(error).__name__
-            logger.error(
-                "%s: version %d is not served, %d stays: %s", self._source.name, number, self.number, reason
-            )
+            logger.error("%s: version %d is not served, %d stays: %s", self._source.name, number, self.number, reason)
             return
         logger.info("%s: version %d answers now, before it %d", self._source.name, number, self.number)
         self._serving, self._refused = serving, None

@@ -98,9 +98,7 @@ class PredictionWriter:
             except OSError as error:
                 why = f"{why}, {error.strerror}"
             else:
-                logger.warning(
-                    "the prediction log does not answer (%s); %d rows wait in a file", why, len(entries)
-                )
+                logger.warning("the prediction log does not answer (%s); %d rows wait in a file", why, len(entries))
                 return
         self._waiting.extendleft(reversed(entries))
         logger.error("the prediction log cannot be written (%s); %d rows wait in memory", why, len(entries))

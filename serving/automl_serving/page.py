@@ -15,10 +15,7 @@ ASSETS = {
     "favicon-light-32x32.png": "image/png",
 }
 # The page's own start script is inline; nothing may be fetched from, or sent to, another place.
-POLICY = (
-    "default-src 'self'; script-src 'self' 'unsafe-inline'; "
-    "style-src 'self' 'unsafe-inline'; img-src 'self' data:"
-)
+POLICY = "default-src 'self'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; img-src 'self' data:"
 
 
 def add_page(app: FastAPI, assets: Path) -> None:

@@ -39,9 +39,7 @@ class ServedModel:
 
     def predict(self, rows: Sequence[Cells]) -> Answers:
         """Answers for validated rows; DataError if a cell turns out to be unusable after all."""
-        return self.model.answer(
-            {column.name: [row[column.name] for row in rows] for column in self.model.schema.used}
-        )
+        return self.model.answer({column.name: [row[column.name] for row in rows] for column in self.model.schema.used})
 
 
 def load_served(name: str, number: int, folder: Path) -> ServedModel:
@@ -68,9 +66,7 @@ def log_entries(
     """What is logged of an answer, one entry per row, each with a new id."""
     moment = datetime.now(UTC)
     classes = served.model.schema.classes
-    shares: list[list[float]] | None = (
-        None if answers.probabilities is None else answers.probabilities.tolist()
-    )
+    shares: list[list[float]] | None = None if answers.probabilities is None else answers.probabilities.tolist()
     return [
         LoggedPrediction(
             id=uuid.uuid4().hex,

@@ -126,9 +126,7 @@ def run_fit(data: Path, store: Path, *options: str) -> subprocess.CompletedProce
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
-def test_a_budget_too_small_still_delivers_the_best_constant(
-    automl: Automl, small_csv: Path, tmp_path: Path
-) -> None:
+def test_a_budget_too_small_still_delivers_the_best_constant(automl: Automl, small_csv: Path, tmp_path: Path) -> None:
     store = tmp_path / "store"
     done = run_fit(small_csv, store, "--target", "Churn", "--time", "0.5s")
     assert done.returncode == 0, done.stderr

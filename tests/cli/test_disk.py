@@ -27,7 +27,7 @@ print(json.dumps(outcomes))
 
 
 def fit(data: Path, store: Path) -> list[str]:
-    options = ["--target", "Churn", "--time", "8s", "--trials", "1", "--store", str(store)]
+    options = ["--target", "Churn", "--time", "40s", "--trials", "1", "--store", str(store)]
     return [sys.executable, "-m", "automl.cli", "fit", str(data), *options]
 
 

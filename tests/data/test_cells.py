@@ -44,7 +44,9 @@ def test_what_is_no_finite_number_is_none(cell: object) -> None:
     assert math.isnan(as_number(cell))
 
 
-@pytest.mark.parametrize(("cell", "truth"), [("Yes", 1.0), ("n", 0.0), (True, 1.0), ("TRUE", 1.0), (0, 0.0), ("0", 0.0)])
+@pytest.mark.parametrize(
+    ("cell", "truth"), [("Yes", 1.0), ("n", 0.0), (True, 1.0), ("TRUE", 1.0), (0, 0.0), ("0", 0.0)]
+)
 def test_truths(cell: object, truth: float) -> None:
     assert as_truth(cell) == truth
 

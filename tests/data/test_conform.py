@@ -46,9 +46,7 @@ def in_columns(records: list[dict[str, Any]]) -> dict[str, list[Any]]:
 
 
 def same(one: Rows, other: Rows) -> bool:
-    return all(
-        np.array_equal(one[name], other[name], equal_nan=one[name].dtype.kind == "f") for name in NAMES
-    )
+    return all(np.array_equal(one[name], other[name], equal_nan=one[name].dtype.kind == "f") for name in NAMES)
 
 
 @given(rows)

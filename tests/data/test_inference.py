@@ -196,7 +196,9 @@ def test_a_target_that_cannot_be_learned_is_refused(target: list[object], task: 
 
 
 def test_kinds_can_be_fixed() -> None:
-    table = Table(pd.DataFrame({"zip": repeated("01", "02", "03"), "note": repeated("p", "q"), "y": repeated("a", "b")}))
+    table = Table(
+        pd.DataFrame({"zip": repeated("01", "02", "03"), "note": repeated("p", "q"), "y": repeated("a", "b")})
+    )
     schema = infer_schema(table, "y", "classify", {"zip": "category", "note": "ignored"})
     assert schema.column("zip").levels == ("01", "02", "03")
     assert schema.column("note").reason == "as asked"

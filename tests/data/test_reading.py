@@ -138,7 +138,7 @@ def test_a_missing_file_suggests_its_neighbour(write: Write) -> None:
         read_source(beside.with_name("telco_chrun.csv"))
     with pytest.raises(SourceError, match=r"xyz\.$"):
         read_source(beside.with_name("xyz"))
-    with pytest.raises(SourceError, match="folder .* does not exist either"):
+    with pytest.raises(SourceError, match=r"folder .* does not exist either"):
         read_source(beside.parent / "nowhere" / "x.csv")
 
 

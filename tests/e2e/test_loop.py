@@ -150,7 +150,9 @@ def _wait_for_version(client: httpx.Client, row: pd.DataFrame, number: int) -> N
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals")
-def test_same_numbers_from_python_command_line_and_http(tmp_path: Path, churn_fit: Any, churn_rows: pd.DataFrame) -> None:
+def test_same_numbers_from_python_command_line_and_http(
+    tmp_path: Path, churn_fit: Any, churn_rows: pd.DataFrame
+) -> None:
     """One model, the same rows, three doors."""
     fitted, result = churn_fit
     rows = churn_rows.head(60)

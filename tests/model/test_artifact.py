@@ -45,7 +45,7 @@ def test_verify_notices_other_outputs(copy: Path) -> None:
     record = json.loads(path.read_text())
     record["outputs"][3][0] += 1e-4
     path.write_text(json.dumps(record))
-    with pytest.raises(ArtifactError, match="does not give its self-test outputs: they differ by up to 0.0001"):
+    with pytest.raises(ArtifactError, match=r"does not give its self-test outputs: they differ by up to 0.0001"):
         verify_model(model)
 
 

@@ -57,9 +57,7 @@ WAYS: dict[str, Callable[[pd.DataFrame], Any]] = {
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_rows_are_the_same_in_every_form(
-    model: Model, some: pd.DataFrame, expected: np.ndarray, way: str
-) -> None:
+def test_rows_are_the_same_in_every_form(model: Model, some: pd.DataFrame, expected: np.ndarray, way: str) -> None:
     np.testing.assert_array_equal(model.predict_proba(WAYS[way](some)), expected)
 
 

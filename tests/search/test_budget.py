@@ -14,7 +14,16 @@ from automl.task import Problem
 
 @pytest.mark.parametrize(
     ("text", "seconds"),
-    [("60s", 60), ("5m", 300), ("5min", 300), ("1.5h", 5400), ("2d", 172_800), ("90", 90), (" 10 S ", 10), ("0.5s", 0.5)],
+    [
+        ("60s", 60),
+        ("5m", 300),
+        ("5min", 300),
+        ("1.5h", 5400),
+        ("2d", 172_800),
+        ("90", 90),
+        (" 10 S ", 10),
+        ("0.5s", 0.5),
+    ],
 )
 def test_durations(text: str, seconds: float) -> None:
     assert parse_duration(text) == seconds
@@ -22,7 +31,7 @@ def test_durations(text: str, seconds: float) -> None:
 
 @pytest.mark.parametrize("text", ["", "soon", "5 parsecs", "-5s", "0", "0s", "1e3", "nan", "inf", "1m30s", "s"])
 def test_what_is_no_duration_is_refused(text: str) -> None:
-    with pytest.raises(OptionError, match="is no duration.*Examples: 60s"):
+    with pytest.raises(OptionError, match=r"is no duration.*Examples: 60s"):
         parse_duration(text)
 
 

@@ -75,3 +75,14 @@ def test_a_passed_deadline_leaves_the_best_single_one() -> None:
 def test_combined_probabilities_sum_to_one(weights: list[float]) -> None:
     outputs = list(candidates(np.random.default_rng(3), np.arange(10) % 2, 2).values())
     np.testing.assert_allclose(combine(weights, outputs).sum(axis=1), 1, rtol=1e-15)
+
+
+def test_what_is_no_better_than_the_constant_is_left_out_if_anything_is() -> None:
+    rng = np.random.default_rng(4)
+    target = rng.integers(0, 2, 80)
+    metric = find_metric("log_loss")
+    good = np.where(np.eye(2)[target] == 1, 0.7, 0.3)
+    useless = np.full((80, 2), 0.5)
+    floor = metric.loss(target, useless)
+    assert set(select_members({0: useless, 1: good, 2: good[:, ::-1]}, target, metric, floor=floor)) == {1}
+    assert select_members({0: useless}, target, metric, floor=floor) == {0: 1}

@@ -165,7 +165,8 @@ class TestDeathOfAWorker:
     def kill(self, bench: Bench) -> None:
         [worker] = workers_of(bench.run.folder)
         os.kill(worker, signal.SIGKILL)
-        until(lambda: not workers_of(bench.run.folder))
+        # Dead with all its threads, though its coordinator has not looked yet.
+        until(lambda: os.waitid(os.P_PID, worker, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None)
 
     def test_in_a_trial_it_is_named_and_the_next_trial_works(self, executor: Executor, bench: Bench) -> None:
         executor.submit(spec(50_001), "plain")

@@ -74,6 +74,12 @@ def integrity(store: Path) -> str:
         connection.close()
 
 
+def show(what: str, active: float | None, seen: dict[int, bytes]) -> None:
+    """For `pytest -s`: how quickly a killed fit went on."""
+    after = "none" if active is None else f"after {active:.1f} s"
+    sys.stdout.write(f"{what}: first activity {after}; {len(seen)} finished trials when it began\n")
+
+
 @pytest.mark.slow
 def test_kill_at_five_random_moments(tmp_path: Path, churn_csv: Path) -> None:
     data, home = tmp_path / "churn.csv", tmp_path / "store"
@@ -84,7 +90,7 @@ def test_kill_at_five_random_moments(tmp_path: Path, churn_csv: Path) -> None:
     seen: dict[int, bytes] = {}
     for kill in range(KILLS):
         active = fit.run(moments.uniform(1.0, 5.0))
-        print(f"kill {kill + 1}: first activity after {active and round(active, 1)} s, {len(seen)} trials before")
+        show(f"kill {kill + 1}", active, seen)
         assert active is None or active < STALL_S
         runs = list((home / "runs").glob("churn-*"))
         assert len(runs) <= 1
@@ -100,7 +106,7 @@ def test_kill_at_five_random_moments(tmp_path: Path, churn_csv: Path) -> None:
             assert integrity(home) == "ok"
 
     active = fit.run(None)
-    print(f"last: first activity after {active and round(active, 1)} s, {len(seen)} trials before")
+    show("the end", active, seen)
     assert active is not None
     assert active < STALL_S
     [run] = (home / "runs").glob("churn-*")

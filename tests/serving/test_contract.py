@@ -140,15 +140,11 @@ def test_answering_needs_no_heavy_library_that_the_model_does_not_use(store: Sto
         "make_app(load_served('churn', 1, Path(sys.argv[1])), None, Path())\n"
         "print(*{'pandas', 'sklearn', 'torch', 'xgboost', 'bentoml', 'optuna'} & set(sys.modules))"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code, str(folder)], capture_output=True, text=True, check=True
-    )
+    done = subprocess.run([sys.executable, "-c", code, str(folder)], capture_output=True, text=True, check=True)
     assert done.stdout.split() == []
 
 
 def test_the_package_itself_is_light() -> None:
-    code = (
-        "import sys, automl_serving; print(*{'bentoml', 'fastapi', 'numpy', 'sqlalchemy'} & set(sys.modules))"
-    )
+    code = "import sys, automl_serving; print(*{'bentoml', 'fastapi', 'numpy', 'sqlalchemy'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == []

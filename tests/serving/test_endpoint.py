@@ -26,9 +26,7 @@ def run_endpoint(store: Store, which: str, scenario: Callable[[Endpoint, Ask], A
     """Start an endpoint, play the scenario with a function that sends one row, and stop it."""
 
     async def play() -> None:
-        endpoint = Endpoint(
-            StoreSource(store, NAME, which), PredictionWriter(StoreSink(store.log)), swagger_assets()
-        )
+        endpoint = Endpoint(StoreSource(store, NAME, which), PredictionWriter(StoreSink(store.log)), swagger_assets())
         await endpoint.start()
         transport = httpx.ASGITransport(app=endpoint)
         async with httpx.AsyncClient(transport=transport, base_url="http://test") as http:

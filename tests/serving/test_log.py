@@ -76,9 +76,7 @@ def test_rows_wait_in_a_file_while_the_database_is_away_and_follow_when_it_is_ba
     assert list((tmp_path / "spill").iterdir()) == []
 
 
-def test_a_stop_while_the_database_is_away_leaves_a_file_for_the_next_start(
-    store: Store, tmp_path: Path
-) -> None:
+def test_a_stop_while_the_database_is_away_leaves_a_file_for_the_next_start(store: Store, tmp_path: Path) -> None:
     folder = tmp_path / "spill"
     with database_away(store):
         writer = PredictionWriter(StoreSink(store.log), Spill(folder))

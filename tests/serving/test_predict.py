@@ -35,9 +35,7 @@ def test_an_answer_names_model_version_class_and_probabilities(client: Client, r
     assert sum(first["probabilities"].values()) == pytest.approx(1)
 
 
-def test_http_and_python_give_the_same_numbers(
-    client: Client, served: ServedModel, row: dict[str, Any]
-) -> None:
+def test_http_and_python_give_the_same_numbers(client: Client, served: ServedModel, row: dict[str, Any]) -> None:
     assert served.model.folder is not None
     as_text = {name: str(cell) for name, cell in row.items()}
     for cells in (row, as_text):
@@ -86,9 +84,7 @@ def test_a_missing_field_is_named(client: Client, row: dict[str, Any]) -> None:
         ("signed", {}),
     ],
 )
-def test_a_wrong_type_is_refused_by_row_and_field(
-    client: Client, row: dict[str, Any], field: str, cell: Any
-) -> None:
+def test_a_wrong_type_is_refused_by_row_and_field(client: Client, row: dict[str, Any], field: str, cell: Any) -> None:
     (problem,) = client.refused(row, {**row, field: cell})
     assert (problem["row"], problem["field"]) == (1, field)
     assert str(cell) not in problem["problem"] or cell == []
@@ -141,9 +137,7 @@ def test_a_large_body_is_413_with_and_without_a_declared_length(client: Client) 
 
 
 def test_another_content_type_is_415(client: Client, row: dict[str, Any]) -> None:
-    answer = client.http.post(
-        "/predict", content=json.dumps({"rows": [row]}), headers={"content-type": "text/plain"}
-    )
+    answer = client.http.post("/predict", content=json.dumps({"rows": [row]}), headers={"content-type": "text/plain"})
     assert answer.status_code == 415
     assert answer.json()["error"]["code"] == "not_json"
 
@@ -170,9 +164,7 @@ def test_a_defect_is_a_500_without_details_and_without_values_in_the_log(
     assert str(row["Monthly Charges"]) not in caplog.text  # the value that the error held
 
 
-def test_every_answered_row_is_logged_once_as_it_came(
-    store: Store, client: Client, row: dict[str, Any]
-) -> None:
+def test_every_answered_row_is_logged_once_as_it_came(store: Store, client: Client, row: dict[str, Any]) -> None:
     client.writer.start()
     raw = {**row, "tenure": "12", "plan": None}
     answered = [client.predict(raw).json()["predictions"][0] for _ in range(20)]

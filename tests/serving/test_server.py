@@ -51,9 +51,7 @@ class Server:
 
 
 @contextmanager
-def running(
-    command: Sequence[str], folder: Path, url: str | None = None, **variables: str
-) -> Iterator[Server]:
+def running(command: Sequence[str], folder: Path, url: str | None = None, **variables: str) -> Iterator[Server]:
     """Start a server and wait until it is ready; the URL is read from its first lines unless it is given."""
     output = folder / "output.txt"
     with output.open("w") as file:
@@ -77,9 +75,7 @@ def running(
 
 def start(command: Sequence[str], folder: Path, output: IO[str], **variables: str) -> subprocess.Popen[str]:
     environment = {**os.environ, "COLUMNS": "400", "BENTOML_DO_NOT_TRACK": "True", **variables}
-    return subprocess.Popen(
-        command, cwd=folder, env=environment, stdout=output, stderr=subprocess.STDOUT, text=True
-    )
+    return subprocess.Popen(command, cwd=folder, env=environment, stdout=output, stderr=subprocess.STDOUT, text=True)
 
 
 def is_ready(url: str) -> bool:
@@ -235,9 +231,7 @@ def test_a_bento_is_served_without_the_store(store: Store, tmp_path: Path, bento
     assert from_line(line).id == prediction["id"]
 
 
-def test_a_bento_holds_pinned_requirements_no_pickle_and_nothing_of_the_machine(
-    tmp_path: Path, bento: Path
-) -> None:
+def test_a_bento_holds_pinned_requirements_no_pickle_and_nothing_of_the_machine(tmp_path: Path, bento: Path) -> None:
     requirements = (bento / "env" / "python" / "requirements.txt").read_text().split()
     assert all(re.fullmatch(r"[a-z0-9-]+==[^+\s]+", line) for line in requirements), requirements
     assert {"automl-loop", "bentoml", "numpy"} <= {line.split("==")[0] for line in requirements}

@@ -18,7 +18,13 @@ from .conftest import artifact
 def test_the_first_version_is_the_champion(store: Store) -> None:
     wanted = artifact(store, "churn")
     first = store.versions.register(wanted, why="a fit")
-    assert (first.number, first.aliases, first.score, first.note, first.run) == (1, (CHAMPION,), 0.75, "a note", "run-1")
+    assert (first.number, first.aliases, first.score, first.note, first.run) == (
+        1,
+        (CHAMPION,),
+        0.75,
+        "a note",
+        "run-1",
+    )
     assert first.folder == store.folder / "models" / "churn" / "1"
     assert (first.folder / "model.txt").read_text() == "weights"
     assert not wanted.folder.exists()
@@ -50,8 +56,10 @@ def test_promotion_keeps_the_previous_champion(store: Store) -> None:
 
 def test_versions_are_found_by_number_and_alias(store: Store) -> None:
     store.versions.register(artifact(store, "churn"), why="a fit")
-    assert store.versions.find("churn", 1) == store.versions.find("churn", "1") == store.versions.find("churn", "champion")
-    with pytest.raises(NotFoundError, match="no version or alias 'challenger'.*versions 1"):
+    assert (
+        store.versions.find("churn", 1) == store.versions.find("churn", "1") == store.versions.find("churn", "champion")
+    )
+    with pytest.raises(NotFoundError, match=r"no version or alias 'challenger'.*versions 1"):
         store.versions.find("churn", CHALLENGER)
     with pytest.raises(NotFoundError, match=r"no model 'chrun'.*Did you mean 'churn'\?"):
         store.versions.find("chrun")
@@ -70,7 +78,9 @@ def test_an_empty_store_says_what_to_do(store: Store) -> None:
 @pytest.mark.parametrize("name", ["../x", "", "x" * 65, ".hidden", "a/b", "a b", "a\n", "-rf", "ümlaut", "a*"])
 def test_names_that_are_no_folder_names_are_refused(store: Store, name: str) -> None:
     with pytest.raises(OptionError, match="is no model name"):
-        store.versions.register(artifact(store, "fine").__class__(**{**vars(artifact(store, "fine")), "name": name}), "x")
+        store.versions.register(
+            artifact(store, "fine").__class__(**{**vars(artifact(store, "fine")), "name": name}), "x"
+        )
     assert store.versions.names() == []
     assert not (store.folder / "models").exists()
 
