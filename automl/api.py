@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,6 +28,9 @@ def fit(
 ) -> Model:
     """Fit on a source or a data frame, register the model as a new version of `name`, and return it.
 
+    The first version of a name becomes its champion; a later one waits for a promotion. Warns when the time sufficed
+    for the best constant only. `automl.engine.fit_source` takes every option there is.
+
     `time` is a wall-clock budget: seconds, or text like '5m'. What is left out is inferred. Raises AutoMLError.
 
     Example:
@@ -36,7 +40,10 @@ def fit(
     seconds = parse_duration(time) if isinstance(time, str) else float(time)
     request = FitRequest(target=target, task=task, seconds=seconds, metric=metric, name=name)
     home = store if isinstance(store, Store) else Store(store)
-    return fit_source(data, request, home, lambda event: None).model
+    model = fit_source(data, request, home, lambda event: None).model
+    if not model.members:
+        warnings.warn(model.card.notes[0], stacklevel=2)
+    return model
 
 
 def load(name: str, version: str | int = CHAMPION, *, store: Store | str | Path | None = None) -> Model:

@@ -9,10 +9,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from automl.data.cells import as_json
 from automl.data.dataset import Dataset, conform, conform_target, object_array, present
 from automl.data.inference import choose_target, choose_task, infer_schema
 from automl.data.reading import Table
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SELFTEST_ROWS = 20
+INLINE_BELOW_S = 10.0  # in a shorter budget the start of worker processes would cost the better part
+FEW_ROWS = 200  # below which a score is said to be shaky
 
 
 @dataclass(frozen=True)
@@ -121,6 +124,8 @@ def prepare(table: Table, request: FitRequest) -> tuple[Dataset, Metric, tuple[s
     notes += table.notes
     if len(kept) < len(goal):
         notes.append(f"{len(goal) - len(kept):,} rows without a target were left out")
+    if len(kept) < FEW_ROWS:
+        notes.append(f"only {len(kept)} rows: whatever the score says, it says it with little certainty")
     ignored = [f"{column.name} ({column.reason})" for column in schema.of_kind("ignored")]
     if ignored:
         shown = ", ".join(ignored[:4]) + (f" and {len(ignored) - 4} more" if len(ignored) > 4 else "")
@@ -151,6 +156,7 @@ def _open_run(table: Table, dataset: Dataset, metric: Metric, request: FitReques
         architectures=tuple(architectures(modality)),
         max_trials=request.max_trials,
     )
+    _refuse_another_problem(store, question)
     run = Run.unfinished(store.runs_folder, question)
     if run is not None and not _is_delivered(run, store):
         return run
@@ -161,6 +167,19 @@ def _open_run(table: Table, dataset: Dataset, metric: Metric, request: FitReques
     split = make_split(dataset.target, dataset.schema, request.seed)
     kept = Table(_rows_with_target(table, dataset.schema), table.base, table.name)
     return Run.create(store.runs_folder, question, kept, dataset, split)
+
+
+def _refuse_another_problem(store: Store, question: Question) -> None:
+    """A name stands for one problem: an endpoint that follows it must not change its answers' type."""
+    if question.name not in store.versions.names():
+        return
+    newest = store.versions.of(question.name)[-1]
+    target = Schema.load(newest.folder / "schema.json").target
+    if (newest.task, target) != (question.task, question.target):
+        raise OptionError(
+            f"The model {question.name!r} exists, and solves another problem: {newest.task} {target!r}.",
+            "Give this one a name of its own with --name.",
+        )
 
 
 def _is_delivered(run: Run, store: Store) -> bool:
@@ -196,7 +215,7 @@ def _search(run: Run, metric: Metric, request: FitRequest, budget: Budget, liste
         raise SearchError(f"No architecture of {problem.modality} accepts this problem.", "See `automl plugins`.")
     dataset, split = read_dataset(run.folder)
     error = ""
-    if time.time() < budget.search_deadline:
+    if time.time() < budget.last_moment:
         executor = _executor(run, dataset, split, metric, request)
         search = Search(run, families, executor, budget, listener, metric.higher_is_better)
         search.run(len(dataset))
@@ -207,7 +226,7 @@ def _search(run: Run, metric: Metric, request: FitRequest, budget: Budget, liste
 
 
 def _executor(run: Run, dataset: Dataset, split: Split, metric: Metric, request: FitRequest) -> Executor:
-    if request.executor == "inline":
+    if request.executor == "inline" or request.seconds < INLINE_BELOW_S:
         problem = run.problem()
         features = find_task(problem.modality).features(dataset.schema, dataset.rows)
         return InlineExecutor(Workbench(problem, Examples(features, dataset.target), split, metric, run.trials_folder))
@@ -253,20 +272,9 @@ def _selftest(model: Model, table: Table) -> SelfTest:
     """A few spread rows as JSON cells, with the outputs this very model gives them."""
     spread = np.unique(np.linspace(0, len(table.frame) - 1, SELFTEST_ROWS).astype(int))
     columns = {
-        column.name: [_json_cell(value) for value in table.frame[column.name].iloc[spread]]
-        for column in model.schema.used
+        column.name: [as_json(value) for value in table.frame[column.name].iloc[spread]] for column in model.schema.used
     }
     return SelfTest(columns, model.outputs(conform(columns, model.schema, table.base)), table.base)
-
-
-def _json_cell(value: Any) -> Any:
-    """A raw cell as JSON holds it; what JSON has no word for becomes its canonical text (image bytes stay)."""
-    from automl.data.cells import as_text, is_missing
-
-    if is_missing(value):
-        return None
-    value = value.item() if isinstance(value, np.generic) else value
-    return value if isinstance(value, str | int | float | bool | bytes) else as_text(value)
 
 
 def _reference(assembly: Assembly, table: Table, seed: int) -> Reference:

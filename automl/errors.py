@@ -68,10 +68,10 @@ class ArtifactError(AutoMLError):
     """A model folder cannot be trusted or read."""
 
 
-def nearest(wanted: str, known: Iterable[str]) -> str:
-    """A sentence that suggests the nearest known name, or lists a few of them."""
+def nearest(wanted: str, known: Iterable[str], most: int = 8) -> str:
+    """A sentence that suggests the nearest known name, or lists at most so many of them."""
     names = [str(name) for name in known]
-    close = difflib.get_close_matches(wanted, names, n=1, cutoff=0.5)
+    close = difflib.get_close_matches(wanted, names, n=1, cutoff=0.6)
     if not close:
         folded = {name.casefold(): name for name in names}
         close = [folded[wanted.casefold()]] if wanted.casefold() in folded else []
@@ -79,5 +79,5 @@ def nearest(wanted: str, known: Iterable[str]) -> str:
         return f"Did you mean {close[0]!r}?"
     if not names:
         return ""
-    shown = ", ".join(names[:8]) + (", …" if len(names) > 8 else "")
+    shown = ", ".join(names[:most]) + (", …" if len(names) > most else "")
     return f"There is: {shown}."

@@ -5,10 +5,12 @@ from __future__ import annotations
 import shutil
 import tempfile
 import time
+import warnings
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
@@ -80,11 +82,14 @@ class _AutoML(BaseEstimator):  # type: ignore[misc]
         folder = tempfile.mkdtemp(prefix="automl-") if self.store is None else self.store
         store = Store(folder)
         try:
-            return fit_table(Table(frame), request, store)
+            result = fit_table(Table(frame), request, store)
         finally:
             store.close()
             if self.store is None:
                 shutil.rmtree(folder, ignore_errors=True)
+        if not result.model.members:
+            warnings.warn(result.model.card.notes[0], ConvergenceWarning, stacklevel=3)
+        return result
 
     def _checked(self, X: Any, y: Any = None, reset: bool = False) -> Any:
         """A data frame as it is, anything else as a float array; records or compares the columns."""

@@ -127,7 +127,7 @@ def find_metric(name: str) -> Metric:
     """The metric of this name, built in or from a plugin; OptionError with the nearest one if there is none."""
     known = {metric.name: metric for metric in [*plugins().collect("automl_metrics"), *BUILT_IN]}
     if name not in known:
-        raise OptionError(f"There is no metric {name!r}.", nearest(name, known))
+        raise OptionError(f"There is no metric {name!r}.", nearest(name, known, most=50))
     return known[name]
 
 

@@ -12,8 +12,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import automl
 from automl.data.reading import Table
 from automl.engine import FitRequest, FitResult, fingerprint, fit_source, fit_table, prepare, training_table
+from automl.errors import OptionError
 from automl.model.artifact import load_model, verify_model
 from automl.model.reference import Reference
 from automl.search.study import SearchEvent
@@ -175,11 +177,25 @@ def test_the_fingerprint_is_that_of_names_and_cells() -> None:
 def test_preparing_writes_nothing_and_explains(tmp_path: Path) -> None:
     dataset, metric, notes = prepare(Table(plain()), quick())
     assert (len(dataset), metric.name) == (ROWS, "roc_auc")
-    assert [note.split(":")[0] for note in notes] == ["target", "task"]
-    assert all("to change it: --" in note for note in notes)
+    assert [note.split(":")[0] for note in notes] == ["target", "task", "only 60 rows"]
+    assert all("to change it: --" in note for note in notes[:2])
     regress = prepare(Table(plain()), quick(target="x", metric="mae"))
     assert (regress[0].schema.task, regress[1].name) == ("regress", "mae")
 
 
 def test_a_table_is_fitted_without_a_listener(store: Store) -> None:
     assert fit_table(Table(plain(), name="plain"), quick(), store).version.name == "plain"
+
+
+def test_a_name_stands_for_one_problem(store: Store) -> None:
+    fit_table(Table(plain(), name="thing"), quick(target="y"), store)
+    with pytest.raises(OptionError, match=r"solves another problem: classify 'y'.*--name"):
+        fit_table(Table(plain(), name="thing"), quick(target="x", task="regress"), store)
+    assert len(store.versions.of("thing")) == 1
+
+
+def test_a_constant_warns_in_python(tmp_path: Path) -> None:
+    with pytest.warns(UserWarning, match="only the best constant"):
+        model = automl.fit(plain(), target="y", time=0.01, name="late", store=tmp_path)
+    assert "0 members" in repr(model)
+    assert model.predict([{"x": 1.0, "level": "u"}]).tolist() == model.predict(plain().head(1)).tolist()

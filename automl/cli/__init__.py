@@ -8,11 +8,12 @@ from __future__ import annotations
 import errno
 import sys
 import time
+from typing import Annotated
 
 import typer
 
 from automl.cli import fit, models, predict
-from automl.cli.console import complain, problems
+from automl.cli.console import complain, problems, say
 from automl.errors import AutoMLError
 from automl.hooks import plugins
 
@@ -24,7 +25,6 @@ def build_app() -> typer.Typer:
     """The application with our commands and those of the plugins."""
     app = typer.Typer(
         name="automl",
-        help="From a file to a model that runs, is watched, and renews itself.",
         epilog="Begin with: automl fit data.csv --target COLUMN --time 60s",
         no_args_is_help=True,
         add_completion=False,
@@ -32,11 +32,28 @@ def build_app() -> typer.Typer:
         rich_markup_mode="rich",
         context_settings={"help_option_names": ["-h", "--help"]},
     )
+    app.callback(help="From a file to a model that runs, is watched, and renews itself.")(_root)
     for module in (fit, predict, models):
         module.add(app)
     for _ in plugins().call("automl_commands", app=app):
         pass
     return app
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from automl import __version__
+
+        say(f"automl {__version__}")
+        raise typer.Exit
+
+
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_show_version, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """What stands before any command."""
 
 
 def main() -> None:

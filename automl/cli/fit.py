@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.markup import escape
 
-from automl.cli.console import console, make_table, print_json, say, score_text
+from automl.cli.console import complain, console, make_table, print_json, say, score_text
 from automl.cli.options import JsonOption, StoreOption
 
 if TYPE_CHECKING:
@@ -79,7 +79,11 @@ def fit(
             resume=resume,
             started=STARTED,
         )
-        result = fit_source(source, request, Store(store), view)
+        try:
+            result = fit_source(source, request, Store(store), view)
+        except KeyboardInterrupt:
+            complain("Stopped. Every finished trial is kept: the same command goes on from here.")
+            raise typer.Exit(130) from None
     if as_json:
         print_json(_record(result))
     else:
@@ -139,7 +143,8 @@ def _show(result: FitResult, source: str, store: Path | None) -> None:
     say(f"report  {escape(str(result.run_folder / 'report.html'))}")
     say("\n[bold]Next[/]")
     if "champion" not in version.aliases:
-        say(f"  automl promote {version.name} {version.number} --why TEXT{where}    # it is not the champion yet")
+        say(f"  automl promote {version.name} {version.number} --why TEXT{where}    # till then the old one answers")
+        where = f" --version {version.number}{where}"
     say(f"  automl predict {version.name} {escape(source)} -o predictions.csv{where}")
     say(f"  automl serve {version.name} --port 3000{where}")
 

@@ -14,7 +14,9 @@ from automl.cli.options import StoreOption, VersionOption
 if TYPE_CHECKING:
     import pandas as pd
 
+    from automl.data.reading import Table
     from automl.model.model import Answers, Model
+    from automl.store import LoggedPrediction, Version
 
 
 def add(app: typer.Typer) -> None:
@@ -30,6 +32,14 @@ def predict(
         Path | None,
         typer.Option("-o", "--output", metavar="FILE", help="The CSV to write; the standard output if left out."),
     ] = None,
+    keep: Annotated[
+        list[str] | None,
+        typer.Option("--keep", metavar="COLUMN", help="Copy a column of the source, like a key; may be repeated."),
+    ] = None,
+    log: Annotated[
+        bool,
+        typer.Option("--log", help="Log each prediction as the endpoint does, and write its id for a later label."),
+    ] = False,
     version: VersionOption = "champion",
     store: StoreOption = None,
 ) -> None:
@@ -38,7 +48,8 @@ def predict(
     from automl.model.artifact import load_model
     from automl.store import Store
 
-    found = Store(store).versions.find(name, version)
+    home = Store(store)
+    found = home.versions.find(name, version)
     table = read_source(source)
     model = load_model(found.folder)
     answers = model.answer(table.frame, table.base)
@@ -47,11 +58,55 @@ def predict(
             f"note: {issue.count} cells of {issue.column!r} ({issue.what}) were taken as missing", markup=False
         )
     frame = answers_frame(answers, model)
+    for position, column in enumerate(keep or []):
+        frame.insert(position, column, kept_column(table, column))
+    if log:
+        entries = log_entries(found, model, table.frame, answers)
+        home.log.write(entries)
+        frame.insert(0, "id", [entry.id for entry in entries])
     if output is None:
         frame.to_csv(sys.stdout, index=False)
         return
     _write(frame, output)
     say(f"{len(frame):,} predictions of {name} version {found.number} in {output}")
+
+
+def kept_column(table: Table, column: str) -> list[object]:
+    """A column of the source as it is; OptionError with the nearest name if there is none."""
+    from automl.errors import OptionError, nearest
+
+    names = [str(name) for name in table.frame.columns]
+    if column not in names:
+        raise OptionError(f"There is no column {column!r} to keep.", nearest(column, names))
+    return list(table.frame[column])
+
+
+def log_entries(version: Version, model: Model, frame: pd.DataFrame, answers: Answers) -> list[LoggedPrediction]:
+    """What the prediction log holds of answered rows: raw cells (no images), answers, a new id each."""
+    import uuid
+    from datetime import UTC, datetime
+
+    from automl.data.cells import as_json
+    from automl.store import LoggedPrediction
+
+    now = datetime.now(UTC)
+    names = [column.name for column in model.schema.used if column.kind != "image"]
+    cells = {name: [as_json(value) for value in frame[name]] for name in names}
+    shares = answers.probabilities
+    return [
+        LoggedPrediction(
+            id=uuid.uuid4().hex,
+            time=now,
+            name=version.name,
+            number=version.number,
+            features={name: cells[name][row] for name in names},
+            prediction=answer,
+            probabilities=None
+            if shares is None
+            else dict(zip(model.schema.classes, map(float, shares[row]), strict=True)),
+        )
+        for row, answer in enumerate(answers.prediction)
+    ]
 
 
 def answers_frame(answers: Answers, model: Model) -> pd.DataFrame:

@@ -53,6 +53,17 @@ def as_text(value: Any) -> str | None:
     return str(value)
 
 
+def as_json(value: Any) -> Any:
+    """A raw cell as JSON holds it, None when missing; what JSON has no word for becomes its canonical text.
+
+    The bytes of an image stay bytes: whoever writes them down decides how.
+    """
+    if is_missing(value):
+        return None
+    value = value.item() if isinstance(value, np.generic) else value
+    return value if isinstance(value, str | int | float | bool | bytes) else as_text(value)
+
+
 def as_number(value: Any) -> float:
     """The number in a cell; NaN when it is missing, infinite or no number."""
     if isinstance(value, str):

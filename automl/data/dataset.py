@@ -121,12 +121,13 @@ def conform(columns: Mapping[str, Sequence[Any]] | pd.DataFrame, schema: Schema,
     """
     arrays: dict[str, Array] = {}
     issues: list[Issue] = []
+    absent = [column.name for column in schema.used if column.name not in columns]
+    if absent:
+        what = f"Column {absent[0]!r} is" if len(absent) == 1 else f"{len(absent)} columns are"
+        named = "" if len(absent) == 1 else f" ({', '.join(absent[:8])}{', …' if len(absent) > 8 else ''})"
+        hint = nearest(absent[0], (str(name) for name in columns))
+        raise DataError(f"{what} missing{named}; the model was fitted with it.", hint if "mean" in hint else "")
     for column in schema.used:
-        if column.name not in columns:
-            raise DataError(
-                f"Column {column.name!r} is missing; the model was fitted with it.",
-                nearest(column.name, (str(name) for name in columns)),
-            )
         array, unread = _conform_column(columns[column.name], column, base)
         arrays[column.name] = array
         if unread:

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 TARGET_NAMES = ("target", "label", "class", "y")
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff"})
 MOST_LEVELS = 1_000  # of a category; the rare rest is treated like an unseen level
+MOSTLY_NUMBERS = 0.9  # of a target's values must be numbers for it to be one with mistakes in it
+MOST_CLASSES = 1_000
 FEW_CLASSES = 20  # an integer target with at most so many values is taken for classes
 NUMBER_SHARE = 0.98  # of a text column's cells must parse for it to be a number, date or image
 KINDS = get_args(Kind)
@@ -71,8 +73,13 @@ def choose_task(target: pd.Series, task: str | None) -> tuple[TaskName, Guess | 
     present = [value for value in target.tolist() if not is_missing(value)]
     numbers = np.array([as_number(value) for value in present])
     distinct = len({as_text(value) for value in present})
-    if np.isnan(numbers).any():
+    mostly = float(np.isfinite(numbers).mean()) if len(numbers) else 0.0
+    if mostly < MOSTLY_NUMBERS:
         chosen, why = "classify", "its values are not numbers"
+    elif mostly < 1 and distinct > FEW_CLASSES:
+        chosen, why = "regress", f"{mostly:.1%} of its values are numbers"
+    elif mostly < 1:
+        chosen, why = "classify", "not all of its values are numbers"
     elif distinct == 2:
         chosen, why = "classify", "it has two values"
     elif np.any(numbers != np.round(numbers)) or distinct > FEW_CLASSES:
@@ -241,13 +248,11 @@ def _classes(target: pd.Series, name: str) -> tuple[tuple[str, ...], ClassType]:
             f"The target {name!r} has one class only: {next(iter(texts))!r}.",
             "There is nothing to tell apart; is it the right column, or a filtered file?",
         )
-    if len(texts) > 1_000 or len(texts) > len(cells) / 2:
-        numeric = not np.isnan([as_number(text) for text in texts]).any()
-        if len(texts) > 1_000 or (numeric and len(texts) > FEW_CLASSES):
-            raise TargetError(
-                f"The target {name!r} has {len(texts):,} classes in {len(cells):,} rows.",
-                "For a number use --task regress.",
-            )
+    if len(texts) > max(FEW_CLASSES, min(len(cells) / 2, MOST_CLASSES)):
+        raise TargetError(
+            f"The target {name!r} has {len(texts):,} classes in {len(cells):,} rows, such as {next(iter(cells))!r}.",
+            "For a number use --task regress; is it the right column?",
+        )
     if all(isinstance(value, bool | np.bool_) for value in cells):
         return tuple(sorted(texts)), "bool"
     numbers = {text: as_number(text) for text in texts}

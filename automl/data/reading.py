@@ -6,6 +6,7 @@ import csv
 import gzip
 import io
 import json
+import re
 import zlib
 from abc import ABC, abstractmethod
 from collections import Counter
@@ -13,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from automl.data.cells import is_missing
 from automl.errors import DataError, SourceError, nearest
 
 if TYPE_CHECKING:
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
 PARQUET_MAGIC = b"PAR1"
 GZIP_MAGIC = b"\x1f\x8b"
 SNIFFED_BYTES = 64 * 1024
+# 3,14 or 1.234,5: a number as much of Europe writes it
+DECIMAL_COMMA = r"\s*[-+]?(?:\d+|\d{1,3}(?:\.\d{3})+)(?:,\d+)?\s*"
 
 
 @dataclass(frozen=True)
@@ -90,8 +94,9 @@ class TableReader(Reader):
 
 
 def stem(path: Path) -> str:
-    """The name of a source without its folder and endings: telco_churn for data/telco_churn.csv.gz."""
-    return path.name.split(".")[0] if path.is_file() else path.name
+    """The name of a source without its folder and endings, fit to name a model: my_data for sales/my data.csv.gz."""
+    name = path.name.split(".")[0] if path.is_file() else path.resolve().name
+    return re.sub(r"[^A-Za-z0-9._-]+", "_", name).strip("._-")[:64] or "data"
 
 
 def existing(source: str | Path) -> Path:
@@ -157,7 +162,21 @@ def _read_csv(path: Path) -> pd.DataFrame:
             f"Columns were split at {delimiter!r}; does every line have as many as the header?",
         ) from error
     names = [name.strip() or f"Unnamed: {position}" for position, name in enumerate(lines.iloc[0])]
-    return lines.iloc[1:].reset_index(drop=True).set_axis(names, axis=1)
+    frame = lines.iloc[1:].reset_index(drop=True).set_axis(names, axis=1)
+    # Where the comma separates cells it cannot also be a decimal mark, unless every such cell is quoted.
+    return frame if delimiter == "," or frame.empty else _with_decimal_points(frame)
+
+
+def _with_decimal_points(frame: pd.DataFrame) -> pd.DataFrame:
+    """Columns whose every number has, where it has one, a decimal comma, rewritten with points."""
+
+    def pointed(cells: pd.Series) -> pd.Series:
+        present = cells[[not is_missing(cell) for cell in cells]]
+        if not (present.str.fullmatch(DECIMAL_COMMA).all() and present.str.contains(",").any()):
+            return cells
+        return cells.str.replace(".", "", regex=False).str.replace(",", ".", regex=False)
+
+    return frame.apply(pointed)
 
 
 def _decode(path: Path) -> str:

@@ -80,10 +80,10 @@ def assemble(run: Run, dataset: Dataset, split: Split, metric: Metric, deadline:
         _member(run, problem, result, weight, split.folds) for result, weight in zip(chosen, weights, strict=True)
     )
     scores = _scores(honest, dataset.target, split, metric)
-    card = _card(run, dataset, metric, scores, ())
+    card = _card(run, dataset, metric, scores, _odd_holdout(scores, metric))
     by_number = {result.number: weight for result, weight in zip(chosen, weights, strict=True)}
     leaderboard = [_row(rank, result, by_number, metric) for rank, result in enumerate(results, start=1)]
-    return Assembly(Model(problem, members, constant, card), leaderboard, honest, dataset.target, ())
+    return Assembly(Model(problem, members, constant, card), leaderboard, honest, dataset.target, card.notes)
 
 
 def best_constant(target: Array, problem: Problem, metric: Metric) -> Array:
@@ -113,6 +113,17 @@ def _scores(outputs: Array, target: Array, split: Split, metric: Metric) -> dict
         scores["holdout"] = metric.score(held, answers)
         scores["holdout_low"], scores["holdout_high"] = interval(held, answers, metric)
     return {name: score for name, score in scores.items() if np.isfinite(score)}
+
+
+def _odd_holdout(scores: Mapping[str, float], metric: Metric) -> tuple[str, ...]:
+    """A note when the holdout says something else than the many more out-of-fold rows do."""
+    if "holdout" not in scores or scores["holdout_low"] <= scores["out_of_fold"] <= scores["holdout_high"]:
+        return ()
+    kind = "an easy" if metric.better(scores["holdout"], scores["out_of_fold"]) else "a hard"
+    return (
+        f"the holdout happens to be {kind} part of the data: "
+        f"expect a {metric.name} nearer to the out-of-fold {scores['out_of_fold']:.4g}",
+    )
 
 
 def interval(target: Array, outputs: Array, metric: Metric) -> tuple[float, float]:

@@ -19,7 +19,7 @@ from automl.task import Features, Learner, Parameters, Problem
 if TYPE_CHECKING:
     import pandas as pd
 
-    Data = pd.DataFrame | Mapping[str, Sequence[Any]] | str | Path
+    Data = pd.DataFrame | Mapping[str, Sequence[Any]] | list[dict[str, Any]] | str | Path
 
 PREDICT_BATCH_ROWS = 20_000  # bounds the memory of features, not of the answer
 
@@ -80,6 +80,13 @@ class Model:
     constant: Array
     card: Card
     folder: Path | None = field(default=None, compare=False)
+
+    def __repr__(self) -> str:
+        scores = ", ".join(f"{where} {score:.4g}" for where, score in self.card.scores.items())
+        return (
+            f"<automl.Model {self.card.name}: {self.schema.task} {self.schema.target!r}, "
+            f"{len(self.members)} members, {self.card.metric} {scores}>"
+        )
 
     @property
     def schema(self) -> Schema:
@@ -159,4 +166,8 @@ def _frame_of(data: Data) -> tuple[Any, Path | None]:
     if isinstance(data, str | Path):
         table = read_source(data)
         return table.frame, table.base
+    if isinstance(data, list):
+        import pandas as pd
+
+        data = pd.DataFrame(data)
     return (data if isinstance(data, Mapping) else Table(data).frame), None

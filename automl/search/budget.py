@@ -17,6 +17,11 @@ DURATION = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([a-z]*)\s*", re.IGNORECASE)
 RESERVE_LEAST_S = 5.0
 RESERVE_SHARE = 0.08
 RESERVE_MOST_S = 60.0
+# Of a short budget: what is chosen from after so little search is quick to load.
+RESERVE_SHORT_SHARE = 0.35
+# Kept for delivering as long as there is nothing to choose from: a single small model, or the constant.
+LAST_SHARE = 0.2
+LAST_MOST_S = 2.0
 
 
 def parse_duration(text: str) -> float:
@@ -43,7 +48,12 @@ class Budget:
     def search_deadline(self) -> float:
         """When the search must end, so that ensemble, self-test and report still fit."""
         reserve = min(max(RESERVE_LEAST_S, RESERVE_SHARE * self.seconds), RESERVE_MOST_S)
-        return self.deadline - min(reserve, 0.5 * self.seconds)
+        return self.deadline - min(reserve, RESERVE_SHORT_SHARE * self.seconds)
+
+    @property
+    def last_moment(self) -> float:
+        """When even a search that has found nothing yet must end."""
+        return self.deadline - min(LAST_MOST_S, LAST_SHARE * self.seconds)
 
     def elapsed(self) -> float:
         """Seconds since the start."""

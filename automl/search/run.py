@@ -18,7 +18,7 @@ import os
 import shutil
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -37,7 +37,7 @@ FULL_BYTES = 4 << 20  # with less room than this, a failure to write is put down
 
 @dataclass(frozen=True)
 class Question:
-    """What was asked of a run; two fits with the same question are the same run. Plain JSON."""
+    """What was asked of a run; two fits with the same question, whatever their limits, are the same run. Plain JSON."""
 
     name: str
     fingerprint: str
@@ -109,7 +109,7 @@ class Run:
 
     @classmethod
     def unfinished(cls, runs: Path, question: Question) -> Run | None:
-        """Open the newest run with this question that has not ended; None if there is none."""
+        """Open the newest run with this question that has not ended, under the new limits; None if there is none."""
         for folder in sorted(runs.glob(f"{question.name}-*"), reverse=True):
             if not (folder / "run.json").exists() or (folder / "done.json").exists():
                 continue
@@ -162,9 +162,14 @@ class Run:
 def _asks(folder: Path, question: Question) -> bool:
     """Was this run asked the question? No, if another version of automl wrote it in another form."""
     try:
-        return read_question(folder) == question
+        return _without_limits(read_question(folder)) == _without_limits(question)
     except (KeyError, TypeError, ValueError):
         return False
+
+
+def _without_limits(question: Question) -> Question:
+    """A run may be continued with more or less time than it began with."""
+    return replace(question, seconds=0.0, max_trials=None)
 
 
 def read_question(folder: Path) -> Question:

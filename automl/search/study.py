@@ -94,7 +94,7 @@ class Search:
                 if not self._executor.running():
                     self._tell("stopped", f"the search ended before its time: {self._stopped}")
                     return
-                left = self._budget.search_deadline - time.time()
+                left = self._deadline() - time.time()
                 for event in self._executor.wait(min(max(left, 0.0), 0.5)):
                     self._handle(event)
                 self._run.note_spent(self._budget.elapsed())
@@ -102,8 +102,12 @@ class Search:
         finally:
             self._abandon()
 
+    def _deadline(self) -> float:
+        """The first finished trial is worth the reserve of all later stages; after it they get theirs."""
+        return self._budget.search_deadline if self._results else self._budget.last_moment
+
     def _over(self) -> bool:
-        return time.time() >= self._budget.search_deadline
+        return time.time() >= self._deadline()
 
     def _wants_more(self, patience: int) -> bool:
         if self._stopped or self._over():
@@ -114,7 +118,7 @@ class Search:
         elif self._since_better >= patience and not self._queued():
             self._stopped = f"no better one in {patience} trials"
         elif self._skipped >= SKIPS:
-            self._stopped = "nothing more fits into the time"
+            self._stopped = "no further trial would fit into the time left"
         return not self._stopped
 
     def _queued(self) -> bool:
@@ -126,15 +130,16 @@ class Search:
     def _submit_next(self) -> None:
         queued = self._queued()
         trial, architecture, parameters = ask(self._study, self._families, self._problem)
-        left = self._budget.search_deadline - time.time()
+        deadline = self._deadline()
+        left = deadline - time.time()
         if self._usual_seconds(architecture) > left:
             from optuna.trial import TrialState
 
             self._study.tell(trial.number, state=TrialState.FAIL)
             self._skipped += 1
             return
-        allowed = min(left, max(TRIAL_SHARE * left, TRIAL_LEAST_S))
-        deadline = self._budget.search_deadline
+        share = TRIAL_SHARE * (self._budget.search_deadline - time.time())
+        allowed = min(left, max(share, TRIAL_LEAST_S))
         spec = TrialSpec(trial.number, architecture, parameters, allowed, deadline, self._executor.plan.threads)
         self._trials[trial.number] = _Candidate(trial, architecture, exempt=queued, losses=[])
         self._executor.submit(spec, self._families[architecture].runtime)

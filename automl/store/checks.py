@@ -16,7 +16,7 @@ from automl.store import database
 class CheckRecord:
     """One pass over a window of `rows` logged predictions of a version.
 
-    `verdict` is healthy, watch or act; `summary` plain JSON with what moved; `report` the path of the
+    `verdict` is healthy, watch, act or unknown; `summary` plain JSON with what moved; `report` the path of the
     written report, relative to the store's folder, if there is one.
     """
 

@@ -135,7 +135,8 @@ class PredictionLog:
         )
         detail = {"prediction": identifier, "old": old, "new": new}
         self._audit.add(
-            AuditEntry("correct label", name, None, f"a label was corrected by {source}", detail), connection
+            AuditEntry("correct label", name, None, f"{source} corrected {identifier} from {old} to {new}", detail),
+            connection,
         )
 
     @staticmethod

@@ -21,8 +21,8 @@ LABEL_NAME = "label"
 def read_labels(frame: pd.DataFrame, schema: Schema) -> list[tuple[str, str]]:
     """(prediction id, canonical label) of every row that has a label.
 
-    Raises DataError when the columns cannot be told, TargetError naming the first row (1 is the first below
-    the header) whose label is not a class of the model, or no number.
+    Raises DataError when the columns cannot be told or two labels of one id differ, TargetError naming the
+    first row (1 is the first below the header) whose label is not a class of the model, or no number.
     """
     names = [str(name) for name in frame.columns]
     id_column = _find(names, ID_NAMES)
@@ -32,7 +32,7 @@ def read_labels(frame: pd.DataFrame, schema: Schema) -> list[tuple[str, str]]:
             f"Call it id or prediction_id. There is: {', '.join(names[:8])}.",
         )
     label_column = _label_column([name for name in names if name != id_column], schema)
-    pairs = []
+    pairs: dict[str, str] = {}
     for row, (identifier, label) in enumerate(
         zip(frame[id_column].tolist(), frame[label_column].tolist(), strict=True), start=1
     ):
@@ -40,10 +40,12 @@ def read_labels(frame: pd.DataFrame, schema: Schema) -> list[tuple[str, str]]:
             continue
         if is_missing(identifier):
             raise DataError(f"Row {row} has a label but no prediction id.", f"Fill the column {id_column!r}.")
-        pairs.append((str(as_text(identifier)), _canonical(label, row, schema)))
+        key, text = str(as_text(identifier)), _canonical(label, row, schema)
+        if pairs.setdefault(key, text) != text:
+            raise DataError(f"Row {row}: the prediction {key} has two different labels.", "Nothing was stored.")
     if not pairs:
         raise DataError(f"The column {label_column!r} holds no label.", "Is it the right column?")
-    return pairs
+    return list(pairs.items())
 
 
 def _find(names: Sequence[str], wanted: Sequence[str]) -> str | None:

@@ -1,4 +1,6 @@
-"""From measurements to a verdict: healthy, watch or act. Pure: everything it rests on is in its arguments.
+"""From measurements to a verdict: healthy, watch, act, or unknown with too few rows.
+
+Pure: everything that a verdict rests on is in its arguments.
 
 Evidently's own verdict was measured wrong both ways (false alarms on many-level categories, silence when
 the top feature dies), so the decision is made here: calibrated tests, corrected for many columns, with an
@@ -18,7 +20,7 @@ from automl.metrics import Metric
 from automl_monitoring.bootstrap import unpaired_change
 from automl_monitoring.two_sample import Shift, benjamini_hochberg
 
-Verdict = Literal["healthy", "watch", "act"]
+Verdict = Literal["healthy", "watch", "act", "unknown"]
 
 
 @dataclass(frozen=True)
@@ -100,7 +102,7 @@ def judge(evidence: Evidence, policy: Policy) -> tuple[Verdict, tuple[str, ...]]
     fewest = min(evidence.rows, evidence.reference_rows)
     if fewest < policy.least_rows:
         side = "logged rows" if evidence.rows <= evidence.reference_rows else "reference rows"
-        return "healthy", (f"Not enough rows to judge: {fewest} {side}, {policy.least_rows} are needed.",)
+        return "unknown", (f"Not enough rows to judge: {fewest} {side}, {policy.least_rows} are needed.",)
     act: list[str] = []
     watch: list[str] = []
     performance = evidence.performance

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from automl.data.cells import as_moment, as_number, as_text, as_truth
-from automl.data.dataset import conform, object_array
+from automl.data.dataset import Rows, conform, object_array
 from automl.data.reading import Table
 from automl.data.schema import Schema
 from automl.errors import DataError
@@ -26,6 +26,7 @@ JUDGE_SHARE = 0.3
 LEAST_JUDGES = 50
 MOST_LABELLED = 200_000  # newest labelled rows that a retraining looks at
 TRAINED_THROUGH = "trained_through"
+DISTINCT_SHARE = 0.99  # of the training rows must differ from one another for an equal row to be a copy
 
 
 @dataclass(frozen=True)
@@ -76,8 +77,9 @@ def retrain(
             f"{name} learns from images, and the log keeps none to retrain with.",
             f"Add the new images to its folder and run `automl fit FOLDER --name {name}`.",
         )
-    labelled = split_labelled(unseen(store, champion), least_labels, name)
     old = training_table(store, champion)
+    fresh = without_copies(unseen(store, champion), old, model.schema)
+    labelled = split_labelled(fresh, least_labels, name)
     table = grown_table(old, labelled.train, model.schema)
     schema = model.schema
     request = FitRequest(
@@ -142,6 +144,26 @@ def unseen(store: Store, version: Version) -> list[LoggedPrediction]:
     ]
     entries = store.log.newest(version.name, MOST_LABELLED, labelled_only=True)
     return [entry for entry in entries if not seen or entry.sequence > seen[-1]]
+
+
+def without_copies(entries: Sequence[LoggedPrediction], old: Table, schema: Schema) -> list[LoggedPrediction]:
+    """Leave out rows that were sent from the training data itself: they would flatter the champion as judges.
+
+    Where training rows repeat one another anyway (few columns, few levels), equal cells say nothing, and all stay.
+    """
+    names = [column.name for column in schema.used]
+    known = row_keys(conform(old.frame, schema, old.base))
+    if len(set(known)) < DISTINCT_SHARE * len(known):
+        return list(entries)
+    seen = set(known)
+    keys = row_keys(conform(feature_frame(entries, names), schema))
+    return [entry for entry, key in zip(entries, keys, strict=True) if key not in seen]
+
+
+def row_keys(rows: Rows) -> list[tuple[object, ...]]:
+    """Each conformed row as a tuple that equals that of an equal row; a missing cell equals a missing cell."""
+    columns = [[None if cell != cell else cell for cell in array.tolist()] for array in rows.arrays.values()]
+    return list(zip(*columns, strict=True))
 
 
 def split_labelled(entries: Sequence[LoggedPrediction], least_labels: int, name: str) -> Labelled:

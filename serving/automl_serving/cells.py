@@ -157,7 +157,7 @@ def _category_words(column: Column) -> dict[str, Any]:
     more = len(column.levels) - SHOWN_LEVELS
     return {
         "type": ["string", "number", "boolean", "null"],
-        "description": f"one of {shown}{f' and {more} more' if more > 0 else ''}; a new one is missing",
+        "description": f"one of {shown}{f' and {more} more' if more > 0 else ''}; an unseen one counts as missing",
         "examples": list(column.levels[:SHOWN_LEVELS]),
     }
 

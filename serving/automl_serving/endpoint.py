@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,7 @@ from automl_serving.sources import ModelSource
 logger = logging.getLogger(__name__)
 
 POLL_SECONDS = 1.0
+RETRY_SECONDS = 15.0  # until a version that could not be served is tried again: it may have been mended
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,15 @@ class Serving:
     app: ASGIApp
 
 
+@dataclass(frozen=True)
+class Refusal:
+    """A version that could not be served, why, and when (`time.monotonic()`)."""
+
+    number: int
+    reason: str
+    time: float
+
+
 class Endpoint:
     """An ASGI app that answers with the current version of a source."""
 
@@ -43,7 +54,7 @@ class Endpoint:
         self._log = log
         self._assets = assets
         self._serving: Serving | None = None
-        self._refused: int | None = None
+        self._refused: Refusal | None = None
         self._following: asyncio.Task[None] | None = None
 
     @property
@@ -88,14 +99,20 @@ class Endpoint:
     def refresh(self) -> None:
         """Swap to the source's current version if it is another one and sound; keep the old otherwise."""
         number = self._source.current()
-        if number in (self.number, self._refused):
+        if number == self.number:
+            self._refused = None
+            return
+        known = self._refused if self._refused is not None and self._refused.number == number else None
+        if known is not None and time.monotonic() - known.time < RETRY_SECONDS:
             return
         try:
             serving = self._load(number)
         except Exception as error:  # a broken version must not take the endpoint down
-            self._refused = number
             reason = str(error) if isinstance(error, AutoMLError) else type(error).__name__
-            logger.error("%s: version %d is not served, %d stays: %s", self._source.name, number, self.number, reason)
+            self._refused = Refusal(number, reason, time.monotonic())
+            if known is None or known.reason != reason:
+                what = (self._source.name, number, self.number, reason)
+                logger.error("%s: version %d is not served, %d stays: %s", *what)
             return
         logger.info("%s: version %d answers now, before it %d", self._source.name, number, self.number)
         self._serving, self._refused = serving, None

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
+from importlib import metadata
 from pathlib import Path
 
 import numpy as np
@@ -161,3 +163,25 @@ def test_a_fit_by_the_command_line_says_what_it_decided_and_what_to_do_next(tmp_
     assert (record["model"], record["version"], record["aliases"]) == ("odd", 2, [])
     assert record["scores"]["out_of_fold"] < 0.5
     assert Path(record["folder"]).is_dir()
+
+
+def test_predict_keeps_a_key_and_logs_with_ids(
+    automl: Automl, churn_fit: Fitted, churn_rows: pd.DataFrame, tmp_path: Path
+) -> None:
+    home = tmp_path / "store"
+    shutil.copytree(churn_fit[0].folder, home)
+    source, target = tmp_path / "new.csv", tmp_path / "out.csv"
+    churn_rows.tail(5).to_csv(source, index=False)
+    outcome = automl("predict", "churn", source, "-o", target, "--keep", "customerID", "--log", "--store", home)
+    assert outcome.code == 0, outcome.err
+    written = pd.read_csv(target)
+    assert written.columns.tolist()[:3] == ["id", "customerID", "prediction"]
+    assert written["customerID"].tolist() == churn_rows["customerID"].tail(5).tolist()
+    logged = Store(home).log.newest("churn", 10)
+    assert [entry.id for entry in logged] == written["id"].tolist()
+    assert [entry.prediction for entry in logged] == written["prediction"].tolist()
+    assert automl("predict", "churn", source, "--keep", "customerId", "--store", home).code == 2
+
+
+def test_the_version_is_told(automl: Automl) -> None:
+    assert automl("--version").out.strip() == f"automl {metadata.version('automl-loop')}"

@@ -145,6 +145,7 @@ def schema_of(target: list[Any], task: Any) -> Schema:
         (repeated("1.5", "2.5", "4"), "regress"),
         (repeated("1", "2", "n/a"), "classify"),
         (repeated("1", "2", "three"), "classify"),
+        ([*range(ROWS), "twelve", "n/a"], "regress"),
     ],
 )
 def test_the_task_is_guessed_and_said(target: list[object], task: str) -> None:
@@ -186,6 +187,8 @@ def test_the_target_is_taken_by_name_else_last_and_said() -> None:
         (repeated("x"), "classify", "one class only: 'x'"),
         (list(range(ROWS)), "classify", "--task regress"),
         (repeated("a", "b"), "regress", "--task classify"),
+        ([*range(ROWS), "twelve"], "regress", "not a number in 1 of"),
+        ([f"order {row}" for row in range(ROWS)], "classify", "classes in"),
     ],
 )
 def test_a_target_that_cannot_be_learned_is_refused(target: list[object], task: str, words: str) -> None:

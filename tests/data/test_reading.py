@@ -153,3 +153,16 @@ def test_a_table_has_text_names_and_each_only_once() -> None:
     assert Table(pd.DataFrame({0: [1], 1: [2]})).frame.columns.tolist() == ["0", "1"]
     with pytest.raises(DataError, match="Two columns of data are called '1'"):
         Table(pd.DataFrame([[1, 2]], columns=[1, "1"]))
+
+
+def test_decimal_commas_are_read_where_the_comma_does_not_separate(write: Write) -> None:
+    written = "price;size;name;when\n1.234,5;2;a,b;01.02.2020\n-3,14;10;c;02.02.2020\n;3;d;03.02.2020\n"
+    frame = read_source(write("prices.csv", written)).frame
+    assert frame["price"].tolist() == ["1234.5", "-3.14", ""]
+    assert frame["size"].tolist() == ["2", "10", "3"]
+    assert frame["name"].tolist() == ["a,b", "c", "d"]
+    assert frame["when"].tolist() == ["01.02.2020", "02.02.2020", "03.02.2020"]
+
+
+def test_a_name_fits_to_name_a_model(write: Write) -> None:
+    assert read_source(write("my data (1).csv", "a,b\n1,2\n")).name == "my_data_1"

@@ -63,3 +63,18 @@ def test_the_command_joins_corrects_and_refuses(
     with pytest.raises(TargetError, match="Row 2"):
         label({ids[2]: "Yes", ids[3]: "Perhaps"})
     assert store.log.count("churn", labelled_only=True) == 2
+
+
+def test_contradictions_and_strangers_are_refused(
+    store: Store, traffic: pd.DataFrame, log: Log, tmp_path: Path
+) -> None:
+    ids = log(store, traffic.head(2))
+    for rows, words in (
+        ([(ids[0], "Yes"), (ids[0], "No")], "two different labels"),
+        ([("nobody", "Yes"), ("no one", "No")], "None of the 2 ids"),
+    ):
+        table = tmp_path / "labels.csv"
+        table.write_text("id,label\n" + "".join(f"{key},{value}\n" for key, value in rows))
+        with pytest.raises(DataError, match=words):
+            build_app()(["label", "churn", str(table), "--store", str(store.folder)], standalone_mode=False)
+    assert store.log.count("churn", labelled_only=True) == 0

@@ -31,7 +31,7 @@ FALL = Performance("roc_auc", 400, 0.6, 0.85, -0.3, -0.2, fell=True)
         (replace(QUIET, answers_moved=(SHIFT,)), "act"),
         (replace(QUIET, performance=FALL), "act"),
         (replace(QUIET, performance=replace(FALL, fell=False)), "healthy"),
-        (replace(QUIET, rows=20, performance=FALL), "healthy"),
+        (replace(QUIET, rows=20, performance=FALL), "unknown"),
     ],
 )
 def test_verdicts(evidence: Evidence, verdict: str) -> None:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import shutil
+from dataclasses import replace
+
 import pandas as pd
 import pytest
 
 from automl.cli import build_app
 from automl.data.dataset import conform
 from automl.engine import training_table
-from automl.errors import DataError
+from automl.errors import ArtifactError, DataError
 from automl.model.artifact import load_model
 from automl.store import CHAMPION, Store, Version
-from automl_monitoring.retraining import as_cells_of, grown_table, retrain, split_labelled, unseen
+from automl_monitoring.retraining import as_cells_of, grown_table, retrain, split_labelled, unseen, without_copies
 from tests.monitoring.conftest import Log, add_labels
 
 
@@ -60,15 +63,18 @@ def test_a_better_challenger_is_promoted_and_written_down(
 ) -> None:
     ids = log(store, traffic.head(500))
     add_labels(store, ids, traffic["gender"].head(500).map({"Female": "Yes", "Male": "No"}).tolist())
+    old, model = training_table(store, champion), load_model(champion.folder)
+    planned = split_labelled(without_copies(unseen(store, champion), old, model.schema), 100, "churn")
     outcome = retrain(store, "churn", 30, max_trials=1)
     assert outcome.promoted, outcome.why
-    assert outcome.judgement.rows == 150
+    assert outcome.judgement.rows == len(planned.judges) >= 145
     assert store.versions.find("churn", CHAMPION).number == outcome.challenger == 2
     assert store.versions.find("churn", "previous").number == 1
     assert [entry.action for entry in store.audit.of("churn")][-2:] == ["retrain", "promote"]
     assert "more than noise" in store.audit.of("churn")[-1].why
     # What it was trained on never judges it: only the former judge rows are new to it.
-    assert [entry.id for entry in unseen(store, store.versions.find("churn"))] == ids[350:]
+    left = [entry.id for entry in unseen(store, store.versions.find("churn"))]
+    assert left == ids[ids.index(planned.train[-1].id) + 1 :]
 
 
 def test_promotion_by_hand_and_history(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
@@ -77,3 +83,26 @@ def test_promotion_by_hand_and_history(store: Store, capsys: pytest.CaptureFixtu
     assert "already" in capsys.readouterr().out
     run(["history", "churn", "--store", str(store.folder)], standalone_mode=False)
     assert "promote" in capsys.readouterr().out
+
+
+def test_rows_sent_from_the_training_data_do_not_count(
+    store: Store, champion: Version, churn_rows: pd.DataFrame, traffic: pd.DataFrame, log: Log
+) -> None:
+    ids = log(store, pd.concat([churn_rows.head(150), traffic.head(30)], ignore_index=True))
+    add_labels(store, ids, ["Yes"] * 180)
+    old, model = training_table(store, champion), load_model(champion.folder)
+    kept = without_copies(unseen(store, champion), old, model.schema)
+    assert not {entry.id for entry in kept} & set(ids[:150])
+    assert len(kept) >= 25
+    with pytest.raises(DataError, match="labelled rows"):
+        retrain(store, "churn", 10)
+
+
+def test_a_damaged_version_is_not_promoted(store: Store, champion: Version) -> None:
+    second = store.folder / "runs" / "copy"
+    shutil.copytree(champion.folder, second)
+    (second / "extra.txt").write_text("not of this model")
+    store.versions.register(replace(champion, folder=second), why="test")
+    with pytest.raises(ArtifactError, match=r"extra\.txt"):
+        build_app()(["promote", "churn", "2", "--why", "test", "--store", str(store.folder)], standalone_mode=False)
+    assert store.versions.find("churn").number == 1

@@ -102,3 +102,21 @@ def test_an_alias_that_does_not_exist_is_said(store: Store) -> None:
     register_version(store, None)
     with pytest.raises(NotFoundError, match="challenger"):
         StoreSource(store, NAME, "challenger").current()
+
+
+def test_a_version_that_was_mended_is_served_after_all(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("automl_serving.endpoint.RETRY_SECONDS", 0.0)
+    register_version(store, 1e-3)
+    other = register_version(store, 1.0)
+    planted = other.folder / "extra.txt"
+    planted.write_text("not of this model")
+
+    async def scenario(endpoint: Endpoint, ask: Ask) -> None:
+        store.versions.point(NAME, "champion", other.number, "test")
+        endpoint.refresh()
+        assert (await ask())["version"] == 1
+        planted.unlink()
+        endpoint.refresh()
+        assert (await ask())["version"] == other.number
+
+    run_endpoint(store, "champion", scenario)

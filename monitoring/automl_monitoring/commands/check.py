@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 EXIT_ACT = 3
 MOST_SHOWN = 10
-COLOURS = {"healthy": "green", "watch": "yellow", "act": "red"}
+COLOURS = {"healthy": "green", "watch": "yellow", "act": "red", "unknown": "dim"}
 
 
 def check(
@@ -35,7 +35,7 @@ def check(
 ) -> None:
     """Compare the newest logged predictions with the training reference: drift, and performance by labels.
 
-    Ends in a verdict: healthy or watch (exit code 0), act (exit code 3).
+    Ends in a verdict: healthy, watch or, with too few rows to judge, unknown (exit code 0); act (exit code 3).
     """
     from automl.store import Store
     from automl_monitoring.checking import run_check
@@ -92,6 +92,8 @@ def _advice(found: Check, name: str) -> str:
         labels = "" if found.labelled else f"[bold]automl label {name} labels.csv[/], then "
         return f"{labels}[bold]automl retrain {name}[/]"
     if found.verdict == "watch":
+        if found.performance:
+            return "nothing yet; the labels show that it does not cost performance so far"
         return f"nothing yet; [bold]automl label {name} labels.csv[/] would show whether it costs performance"
     if not found.shifts:
         return "send it more requests, then check again"

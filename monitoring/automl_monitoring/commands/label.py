@@ -27,6 +27,7 @@ def label(name: NameArgument, labels: SourceArgument, store: StoreOption = None,
     from dataclasses import asdict
 
     from automl.data.schema import Schema
+    from automl.errors import DataError
     from automl.hooks import read_source
     from automl.store import Store
     from automl_monitoring.labels import read_labels
@@ -35,6 +36,11 @@ def label(name: NameArgument, labels: SourceArgument, store: StoreOption = None,
     version = home.versions.find(name)
     pairs = read_labels(read_source(labels).frame, Schema.load(version.folder / "schema.json"))
     result = home.log.add_labels(name, pairs, source=labels.name)
+    if len(result.unknown) == len(pairs):
+        raise DataError(
+            f"None of the {len(pairs):,} ids is that of a logged prediction of {name}, for example {pairs[0][0]!r}.",
+            "The id of a prediction stands in the endpoint's answer.",
+        )
     if json:
         print_json({"model": name, **asdict(result)})
         return

@@ -18,9 +18,10 @@ def promote(
     why: Annotated[str, typer.Option(help="The reason, for the audit trail.")],
     store: StoreOption = None,
 ) -> None:
-    """Make a version the champion. A running endpoint follows by itself."""
+    """Make a version the champion, once its self-test passes. A running endpoint follows by itself."""
     from automl.errors import OptionError
     from automl.hooks import Event, announce
+    from automl.model.artifact import load_model, verify_model
     from automl.store import CHAMPION, Store
 
     if not why.strip():
@@ -30,6 +31,7 @@ def promote(
     if chosen.number == old.number:
         say(f"Version {chosen.number} of {escape(name)} is the champion already.")
         return
+    verify_model(load_model(chosen.folder))
     detail = {"champion": old.number, "challenger": chosen.number, "by": "hand"}
     home.versions.point(name, CHAMPION, chosen.number, why.strip(), dict(detail))
     announce(Event("promoted", name, {**detail, "why": why.strip()}))
