@@ -141,11 +141,6 @@ class LocalExecutor(Executor):
     def running(self) -> list[int]:
         return [worker.trial for worker in self._workers.values() if worker.trial is not None]
 
-    def warm(self, runtime: Runtime) -> None:
-        """Start the workers of a runtime before they are needed."""
-        for slot in range(self.plan.slots):
-            self._worker(slot, runtime)
-
     def submit(self, spec: TrialSpec, runtime: Runtime) -> None:
         busy = {worker.slot for worker in self._workers.values() if worker.trial is not None}
         free = [slot for slot in range(self.plan.slots) if slot not in busy]
