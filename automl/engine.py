@@ -22,7 +22,7 @@ from automl.data.splits import Split, make_split
 from automl.errors import OptionError, SearchError
 from automl.hooks import Event, announce, architectures, find_task, match_task, read_source
 from automl.metrics import Metric, choose_metric
-from automl.model.artifact import SelfTest, load_model, save_model
+from automl.model.artifact import SelfTest, is_constant, load_model, save_model
 from automl.model.assembly import Assembly, LeaderboardRow, assemble
 from automl.model.model import Model
 from automl.model.reference import REFERENCE_ROWS, Reference
@@ -32,7 +32,7 @@ from automl.search.evaluate import Workbench
 from automl.search.executors import Executor, InlineExecutor, LocalExecutor
 from automl.search.run import Question, Run, disk_in_view, read_dataset, read_table, write_json
 from automl.search.study import Listener, Search, SearchEvent
-from automl.store import Store, Version
+from automl.store import CHAMPION, Store, Version
 from automl.task import Examples
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ def fit_source(source: str | Path | pd.DataFrame, request: FitRequest, store: St
 def fit_table(table: Table, request: FitRequest, store: Store, listener: Listener = lambda event: None) -> FitResult:
     """Fit on a table and register the model as a new version of its name.
 
-    The first version of a name becomes its champion. An unfinished run of the same question is continued. Raises
+    The first version of a name becomes its champion, and so does the first after a mere constant. An unfinished run of the same question is continued. Raises
     DataError and its kin before anything is written.
     """
     budget = Budget(request.seconds, request.started or time.time())
@@ -258,6 +258,8 @@ def _deliver(run: Run, assembly: Assembly, notes: tuple[str, ...], request: FitR
     )
     if request.alias:
         store.versions.point(version.name, request.alias, version.number, request.note or "as asked")
+    elif assembly.model.members and is_constant(store.versions.find(version.name).folder):
+        store.versions.point(version.name, CHAMPION, version.number, "the champion so far answered a constant only")
     _end(run, version)
     announce(Event("version_registered", version.name, {"version": version.number, "score": version.score}))
     model = load_model(version.folder)

@@ -199,3 +199,11 @@ def test_a_constant_warns_in_python(tmp_path: Path) -> None:
         model = automl.fit(plain(), target="y", time=0.01, name="late", store=tmp_path)
     assert "0 members" in repr(model)
     assert model.predict([{"x": 1.0, "level": "u"}]).tolist() == model.predict(plain().head(1)).tolist()
+
+
+def test_a_mere_constant_gives_way_to_the_first_model(store: Store) -> None:
+    assert fit_table(Table(plain(), name="thing"), quick(target="y", seconds=0.01), store).model.members == ()
+    second = fit_table(Table(plain(), name="thing"), quick(target="y", seed=1), store)
+    assert second.version.aliases == ("champion",)
+    third = fit_table(Table(plain(), name="thing"), quick(target="y", seed=2), store)
+    assert third.version.aliases == ()

@@ -70,10 +70,11 @@ def leaderboard(
     console.print(leaderboard_table(rows, found.metric, shown=len(rows)))
 
 
-def plugins(as_json: JsonOption = False) -> None:
+def plugins(store: StoreOption = None, as_json: JsonOption = False) -> None:
     """List the installed plugins, what they provide, and what is wrong with those that failed."""
     from automl import hooks
 
+    del store  # every command takes it; what is installed does not depend on it
     provided = {task.name: ", ".join(hooks.architectures(task.name)) for task in hooks.tasks().values()}
     records = hooks.plugins().records()
     if as_json:

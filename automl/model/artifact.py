@@ -174,6 +174,11 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     return manifest
 
 
+def is_constant(folder: Path) -> bool:
+    """Does this artifact answer the same to every row, because no trial finished in its time?"""
+    return not json.loads((folder / "model.json").read_text(encoding="utf-8"))["members"]
+
+
 def read_selftest(folder: Path) -> SelfTest:
     """The self-test rows of an artifact."""
     record = json.loads((folder / "selftest.json").read_text(encoding="utf-8"))
