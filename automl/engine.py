@@ -87,8 +87,8 @@ def fit_source(source: str | Path | pd.DataFrame, request: FitRequest, store: St
 def fit_table(table: Table, request: FitRequest, store: Store, listener: Listener = lambda event: None) -> FitResult:
     """Fit on a table and register the model as a new version of its name.
 
-    The first version of a name becomes its champion, and so does the first after a mere constant. An unfinished run of the same question is continued. Raises
-    DataError and its kin before anything is written.
+    The first version of a name becomes its champion, and so does the first after a mere constant. An unfinished run
+    of the same question is continued. Raises DataError and its kin before anything is written.
     """
     budget = Budget(request.seconds, request.started or time.time())
     dataset, metric, notes = prepare(table, request)
