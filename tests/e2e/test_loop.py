@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -155,13 +156,15 @@ def test_same_numbers_from_python_command_line_and_http(
 ) -> None:
     """One model, the same rows, three doors."""
     fitted, result = churn_fit
+    store = tmp_path / "store"
+    shutil.copytree(fitted.folder, store)
     rows = churn_rows.head(60)
     rows.to_csv(tmp_path / "rows.csv", index=False)
-    automl("predict", "churn", str(tmp_path / "rows.csv"), "-o", str(tmp_path / "out.csv"), store=fitted.folder)
+    automl("predict", "churn", str(tmp_path / "rows.csv"), "-o", str(tmp_path / "out.csv"), store=store)
     written = pd.read_csv(tmp_path / "out.csv")["probability_Yes"]
     python = result.model.predict_proba(rows)["Yes"]
     assert written.to_list() == python.to_list()
-    with serving("churn", fitted.folder) as client:
+    with serving("churn", store) as client:
         over_http = [answer["probabilities"]["Yes"] for answer in ask(client, cells(rows))]
         one_by_one = [ask(client, cells(rows.iloc[[i]]))[0]["probabilities"]["Yes"] for i in range(5)]
     assert over_http == python.to_list()
