@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
     from automl.data.reading import Table
     from automl.model.model import Answers, Model
-    from automl.store import LoggedPrediction, Version
 
 
 def add(app: typer.Typer) -> None:
@@ -46,6 +45,7 @@ def predict(
     """Predict every row of a source, in its order."""
     from automl.hooks import read_source
     from automl.model.artifact import load_model
+    from automl.model.logged import log_entries
     from automl.store import Store
 
     home = Store(store)
@@ -61,7 +61,7 @@ def predict(
     for position, column in enumerate(keep or []):
         frame.insert(position, column, kept_column(table, column))
     if log:
-        entries = log_entries(found, model, table.frame, answers)
+        entries = log_entries(model, (name, found.number), loggable_rows(table.frame, model), answers)
         home.log.write(entries)
         frame.insert(0, "id", [entry.id for entry in entries])
     if output is None:
@@ -81,32 +81,13 @@ def kept_column(table: Table, column: str) -> list[object]:
     return list(table.frame[column])
 
 
-def log_entries(version: Version, model: Model, frame: pd.DataFrame, answers: Answers) -> list[LoggedPrediction]:
-    """What the prediction log holds of answered rows: raw cells (no images), answers, a new id each."""
-    import uuid
-    from datetime import UTC, datetime
-
+def loggable_rows(frame: pd.DataFrame, model: Model) -> list[dict[str, object]]:
+    """The raw cells of each row as the log holds them; it keeps no images."""
     from automl.data.cells import as_json
-    from automl.store import LoggedPrediction
 
-    now = datetime.now(UTC)
     names = [column.name for column in model.schema.used if column.kind != "image"]
-    cells = {name: [as_json(value) for value in frame[name]] for name in names}
-    shares = answers.probabilities
-    return [
-        LoggedPrediction(
-            id=uuid.uuid4().hex,
-            time=now,
-            name=version.name,
-            number=version.number,
-            features={name: cells[name][row] for name in names},
-            prediction=answer,
-            probabilities=None
-            if shares is None
-            else dict(zip(model.schema.classes, map(float, shares[row]), strict=True)),
-        )
-        for row, answer in enumerate(answers.prediction)
-    ]
+    cells = [[as_json(value) for value in frame[name]] for name in names]
+    return [{name: column[row] for name, column in zip(names, cells, strict=True)} for row in range(len(frame))]
 
 
 def answers_frame(answers: Answers, model: Model) -> pd.DataFrame:

@@ -20,7 +20,7 @@ from automl_serving.gate import Gate
 from automl_serving.log import PredictionWriter
 from automl_serving.page import add_page
 from automl_serving.problems import OF_PREDICT, error_answer, install_handlers
-from automl_serving.served import ServedModel, answer_record, log_entries
+from automl_serving.served import ServedModel, answer_record
 
 logger = logging.getLogger(__name__)
 
@@ -51,7 +51,7 @@ def make_app(served: ServedModel, log: PredictionWriter | None, assets: Path) ->
         except Exception as error:  # a defect, ours or a plugin's: its place is logged, the row is not
             logger.error("prediction failed: %s\n%s", type(error).__name__, _place(error))
             return error_answer(500, "The prediction failed; the server's log says where.")
-        entries = log_entries(served, rows, answers, latency_ms=(time.perf_counter() - started) * 1000)
+        entries = served.log_entries(rows, answers, latency_ms=(time.perf_counter() - started) * 1000)
         if log is not None:
             log.put(entries)
         return JSONResponse(answer_record(served, entries))

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
-import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from automl.model.artifact import load_model, read_selftest, verify_model
+from automl.model.logged import log_entries
 from automl.model.model import Answers, Model
 from automl.store import LoggedPrediction
 from automl_serving.contract import Cells, Contract, cells_of, make_contract
@@ -41,6 +39,10 @@ class ServedModel:
         """Answers for validated rows; DataError if a cell turns out to be unusable after all."""
         return self.model.answer({column.name: [row[column.name] for row in rows] for column in self.model.schema.used})
 
+    def log_entries(self, rows: Sequence[Cells], answers: Answers, latency_ms: float) -> list[LoggedPrediction]:
+        """What is logged of an answer."""
+        return log_entries(self.model, (self.name, self.number), rows, answers, latency_ms)
+
 
 def load_served(name: str, number: int, folder: Path) -> ServedModel:
     """Load an artifact and let it prove itself on its self-test rows; ArtifactError if it fails.
@@ -56,30 +58,8 @@ def load_served(name: str, number: int, folder: Path) -> ServedModel:
     started = time.perf_counter()
     answers = served.predict(example)
     seconds = time.perf_counter() - started
-    shown = answer_record(served, log_entries(served, example, answers, seconds * 1000))
+    shown = answer_record(served, served.log_entries(example, answers, seconds * 1000))
     return replace(served, seconds=seconds, example_answer=shown)
-
-
-def log_entries(
-    served: ServedModel, rows: Sequence[Cells], answers: Answers, latency_ms: float
-) -> list[LoggedPrediction]:
-    """What is logged of an answer, one entry per row, each with a new id."""
-    moment = datetime.now(UTC)
-    classes = served.model.schema.classes
-    shares: list[list[float]] | None = None if answers.probabilities is None else answers.probabilities.tolist()
-    return [
-        LoggedPrediction(
-            id=uuid.uuid4().hex,
-            time=moment,
-            name=served.name,
-            number=served.number,
-            features={name: _loggable(cell) for name, cell in row.items()},
-            prediction=answers.prediction[position],
-            probabilities=None if shares is None else dict(zip(classes, shares[position], strict=True)),
-            latency_ms=latency_ms,
-        )
-        for position, row in enumerate(rows)
-    ]
 
 
 def answer_record(served: ServedModel, entries: Sequence[LoggedPrediction]) -> dict[str, Any]:
@@ -91,10 +71,3 @@ def answer_record(served: ServedModel, entries: Sequence[LoggedPrediction]) -> d
             prediction["probabilities"] = entry.probabilities
         predictions.append(prediction)
     return {"model": served.name, "version": served.number, "predictions": predictions}
-
-
-def _loggable(cell: Any) -> Any:
-    """A cell as it came; of an image only what identifies it."""
-    if isinstance(cell, bytes):
-        return {"sha256": hashlib.sha256(cell).hexdigest(), "bytes": len(cell)}
-    return cell

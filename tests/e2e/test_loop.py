@@ -7,7 +7,6 @@ charges have doubled. A champion of the old world must be noticed as wrong, and 
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 import signal
@@ -150,7 +149,6 @@ def _wait_for_version(client: httpx.Client, row: pd.DataFrame, number: int) -> N
     raise AssertionError(f"the endpoint did not move to version {number}")
 
 
-@pytest.mark.skipif(os.name != "posix", reason="signals")
 def test_same_numbers_from_python_command_line_and_http(
     tmp_path: Path, churn_fit: Any, churn_rows: pd.DataFrame
 ) -> None:

@@ -14,7 +14,6 @@ from pydantic import ValidationError
 from automl.data.schema import Column, Schema
 from automl.store import Store
 from automl_serving.contract import cells_of, make_contract
-from automl_serving.served import log_entries
 
 from .conftest import Client, picture, register_version
 
@@ -92,7 +91,7 @@ def test_of_an_image_only_hash_and_size_are_logged(served: Any) -> None:
     from automl.model.model import Answers
 
     picture_bytes = base64.b64decode(picture())
-    (entry,) = log_entries(served, [{"photo": picture_bytes}], Answers([1.0], None), 1.0)
+    (entry,) = served.log_entries([{"photo": picture_bytes}], Answers([1.0], None), 1.0)
     assert entry.features["photo"] == {
         "sha256": hashlib.sha256(picture_bytes).hexdigest(),
         "bytes": len(picture_bytes),
