@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -19,7 +19,7 @@ from automl.task import Features, Learner, Parameters, Problem
 if TYPE_CHECKING:
     import pandas as pd
 
-    Data = pd.DataFrame | Mapping[str, Sequence[Any]] | list[dict[str, Any]] | str | Path
+    Data: TypeAlias = pd.DataFrame | Mapping[str, Sequence[Any]] | list[dict[str, Any]] | str | Path
 
 PREDICT_BATCH_ROWS = 20_000  # bounds the memory of features, not of the answer
 
