@@ -48,6 +48,8 @@ def predict(
     from automl.model.logged import log_entries
     from automl.store import Store
 
+    if output is not None:
+        check_output(output)
     home = Store(store)
     found = home.versions.find(name, version)
     table = read_source(source)
@@ -101,14 +103,18 @@ def answers_frame(answers: Answers, model: Model) -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 
-def _write(frame: pd.DataFrame, output: Path) -> None:
-    """Write the file whole or not at all."""
+def check_output(output: Path) -> None:
+    """OptionError if no file can be written there."""
     from automl.errors import OptionError
 
     if not output.parent.is_dir():
         raise OptionError(f"The folder {output.parent} does not exist.", "Make it first, or write elsewhere.")
     if output.is_dir():
         raise OptionError(f"{output} is a folder.", "Name a file in it.")
+
+
+def _write(frame: pd.DataFrame, output: Path) -> None:
+    """Write the file whole or not at all."""
     draft = output.with_name(f".{output.name}.part")
     try:
         frame.to_csv(draft, index=False)

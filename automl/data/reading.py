@@ -25,6 +25,7 @@ GZIP_MAGIC = b"\x1f\x8b"
 SNIFFED_BYTES = 64 * 1024
 # 3,14 or 1.234,5: a number as much of Europe writes it
 DECIMAL_COMMA = r"\s*[-+]?(?:\d+|\d{1,3}(?:\.\d{3})+)(?:,\d+)?\s*"
+THOUSANDS_OR_WHOLE = r"\s*[-+]?(?:\d+|\d{1,3}(?:,\d{3})+)\s*"
 
 
 @dataclass(frozen=True)
@@ -80,17 +81,18 @@ class TableReader(Reader):
         if path.stat().st_size == 0:
             raise SourceError(f"{path} is empty.", "A table needs a header line and rows.")
         lower = path.name.lower()
+        notes: tuple[str, ...] = ()
         if lower.endswith(".parquet"):
             frame = _read_parquet(path)
         elif lower.removesuffix(".gz").endswith((".jsonl", ".ndjson")):
             frame = _read_json_lines(path)
         else:
-            frame = _read_csv(path)
+            frame, notes = _read_csv(path)
         if frame.empty:
             raise SourceError(
                 f"{path} has a header ({len(frame.columns)} columns) but no rows.", "Is the file complete?"
             )
-        return Table(frame, base=path.resolve().parent, name=stem(path))
+        return Table(frame, base=path.resolve().parent, name=stem(path), notes=notes)
 
 
 def stem(path: Path) -> str:
@@ -143,8 +145,8 @@ def _read_json_lines(path: Path) -> pd.DataFrame:
     return pd.DataFrame(records)
 
 
-def _read_csv(path: Path) -> pd.DataFrame:
-    """Every cell as text: what a cell means is decided once, by the schema, not by the reader."""
+def _read_csv(path: Path) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """Every cell as text: what a cell means is decided once, by the schema, not by the reader. And notes."""
     import pandas as pd
 
     text = _decode(path)
@@ -164,19 +166,31 @@ def _read_csv(path: Path) -> pd.DataFrame:
     names = [name.strip() or f"Unnamed: {position}" for position, name in enumerate(lines.iloc[0])]
     frame = lines.iloc[1:].reset_index(drop=True).set_axis(names, axis=1)
     # Where the comma separates cells it cannot also be a decimal mark, unless every such cell is quoted.
-    return frame if delimiter == "," or frame.empty else _with_decimal_points(frame)
+    return (frame, ()) if delimiter == "," or frame.empty else _with_decimal_points(frame, delimiter)
 
 
-def _with_decimal_points(frame: pd.DataFrame) -> pd.DataFrame:
-    """Columns whose every number has, where it has one, a decimal comma, rewritten with points."""
+def _with_decimal_points(frame: pd.DataFrame, delimiter: str) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """Columns of numbers with decimal commas, rewritten with points, and a note that names them."""
+    import pandas as pd
 
-    def pointed(cells: pd.Series) -> pd.Series:
-        present = cells[[not is_missing(cell) for cell in cells]]
-        if not (present.str.fullmatch(DECIMAL_COMMA).all() and present.str.contains(",").any()):
-            return cells
-        return cells.str.replace(".", "", regex=False).str.replace(",", ".", regex=False)
+    rewritten = [position for position in range(frame.shape[1]) if _has_commas(frame.iloc[:, position], delimiter)]
+    if not rewritten:
+        return frame, ()
+    columns = {position: frame.iloc[:, position] for position in range(frame.shape[1])}
+    for position in rewritten:
+        columns[position] = columns[position].str.replace(".", "", regex=False).str.replace(",", ".", regex=False)
+    names = [str(frame.columns[position]) for position in rewritten]
+    shown = ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
+    return pd.DataFrame(columns).set_axis(frame.columns, axis=1), (f"decimal commas were read in: {shown}",)
 
-    return frame.apply(pointed)
+
+def _has_commas(cells: pd.Series, delimiter: str) -> bool:
+    """Are these numbers with decimal commas? 1,234 alone may be a thousand: only a semicolon, the separator of files
+    with decimal commas, makes it one and a bit."""
+    present = cells[[not is_missing(cell) for cell in cells]]
+    if not (present.str.fullmatch(DECIMAL_COMMA).all() and present.str.contains(",").any()):
+        return False
+    return delimiter == ";" or bool((~present.str.fullmatch(THOUSANDS_OR_WHOLE)).any())
 
 
 def _decode(path: Path) -> str:

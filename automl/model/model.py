@@ -158,6 +158,7 @@ def settle(outputs: Array) -> Array:
         return np.round(outputs, 12)
     with np.errstate(divide="ignore"):
         exponent = np.where(outputs == 0, 0, np.floor(np.log10(np.abs(outputs))))
+    exponent = np.maximum(exponent, -290)  # below, the scale would be infinite
     scale = 10.0 ** (11 - exponent)
     return np.round(outputs * scale) / scale
 

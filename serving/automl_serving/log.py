@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Protocol
 
-from automl.store import LoggedPrediction, PredictionLog
+from automl.store import LoggedPrediction
 from automl_serving.lines import Spill
 
 logger = logging.getLogger(__name__)
@@ -20,20 +20,12 @@ PATIENCE_SECONDS = 10  # that a stopping server gives a database that does not a
 
 
 class Sink(Protocol):
-    """Where entries go. `write` takes all of them or raises; what it has already, it ignores."""
+    """Where entries go, like the prediction log of a store.
+
+    `write` takes all of them or raises; what it has already, it ignores.
+    """
 
     def write(self, entries: Sequence[LoggedPrediction]) -> None: ...
-
-
-class StoreSink:
-    """The prediction log of a store."""
-
-    def __init__(self, log: PredictionLog) -> None:
-        self._log = log
-
-    def write(self, entries: Sequence[LoggedPrediction]) -> None:
-        """Append the entries; those that are there already (a replay) are left as they are."""
-        self._log.write(entries)
 
 
 class PredictionWriter:

@@ -164,5 +164,13 @@ def test_decimal_commas_are_read_where_the_comma_does_not_separate(write: Write)
     assert frame["when"].tolist() == ["01.02.2020", "02.02.2020", "03.02.2020"]
 
 
+def test_decimal_commas_are_said_and_thousands_are_left_alone(write: Write) -> None:
+    assert read_source(write("prices.csv", "a;b\n1,5;2\n2,25;3\n")).notes == ("decimal commas were read in: a",)
+    table = read_source(write("thousands.tsv", "a\tb\n1,234\t1,5\n12\t2,25\n"))
+    assert table.frame["a"].tolist() == ["1,234", "12"]
+    assert table.frame["b"].tolist() == ["1.5", "2.25"]
+    assert table.notes == ("decimal commas were read in: b",)
+
+
 def test_a_name_fits_to_name_a_model(write: Write) -> None:
     assert read_source(write("my data (1).csv", "a,b\n1,2\n")).name == "my_data_1"

@@ -14,7 +14,7 @@ from automl.data.cells import as_text
 from automl.errors import DataError
 from automl.hooks import find_task
 from automl.model.artifact import load_model
-from automl.model.model import Card, Model
+from automl.model.model import Card, Model, settle
 from automl.task import Problem
 
 
@@ -114,3 +114,9 @@ def test_a_model_without_members_answers_the_constant(model: Model, some: pd.Dat
     with pytest.raises(DataError, match="no probabilities"):
         regression.predict_proba(some)
     assert find_task("tabular").name == regression.problem.modality
+
+
+def test_settling_keeps_numbers_of_any_size() -> None:
+    extremes = np.array([1e-310, -5e-324, 0.0, 1e308, -123.456])
+    assert np.isfinite(settle(extremes)).all()
+    np.testing.assert_allclose(settle(extremes), extremes, rtol=1e-11, atol=1e-300)

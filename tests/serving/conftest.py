@@ -26,7 +26,7 @@ from automl.store import Store, Version
 from automl.task import Examples, Parameters, Problem, Progress
 from automl_serving.app import make_app
 from automl_serving.bento import swagger_assets
-from automl_serving.log import PredictionWriter, StoreSink
+from automl_serving.log import PredictionWriter
 from automl_serving.served import ServedModel, load_served
 
 NAME = "churn"
@@ -132,7 +132,7 @@ class Client:
 @pytest.fixture
 def client(store: Store, served: ServedModel) -> Client:
     """The app of version 1 with a writer that the test closes or not."""
-    writer = PredictionWriter(StoreSink(store.log))
+    writer = PredictionWriter(store.log)
     return Client(TestClient(make_app(served, writer, swagger_assets())), writer)
 
 

@@ -14,7 +14,7 @@ from automl.errors import NotFoundError
 from automl.store import Store
 from automl_serving.bento import swagger_assets
 from automl_serving.endpoint import Endpoint
-from automl_serving.log import PredictionWriter, StoreSink
+from automl_serving.log import PredictionWriter
 from automl_serving.sources import StoreSource
 
 from .conftest import NAME, register_broken_version, register_version
@@ -26,7 +26,7 @@ def run_endpoint(store: Store, which: str, scenario: Callable[[Endpoint, Ask], A
     """Start an endpoint, play the scenario with a function that sends one row, and stop it."""
 
     async def play() -> None:
-        endpoint = Endpoint(StoreSource(store, NAME, which), PredictionWriter(StoreSink(store.log)), swagger_assets())
+        endpoint = Endpoint(StoreSource(store, NAME, which), PredictionWriter(store.log), swagger_assets())
         await endpoint.start()
         transport = httpx.ASGITransport(app=endpoint)
         async with httpx.AsyncClient(transport=transport, base_url="http://test") as http:

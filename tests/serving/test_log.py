@@ -14,7 +14,7 @@ from sqlalchemy import text
 
 from automl.store import LoggedPrediction, Store
 from automl_serving.lines import LinesLog, Spill, from_line, to_line
-from automl_serving.log import MOST_WAITING, PredictionWriter, StoreSink
+from automl_serving.log import MOST_WAITING, PredictionWriter
 
 from .conftest import NAME, Client
 
@@ -52,7 +52,7 @@ def test_a_line_comes_back_as_it_was() -> None:
 
 
 def test_all_that_was_put_is_there_after_close(store: Store) -> None:
-    writer = PredictionWriter(StoreSink(store.log))
+    writer = PredictionWriter(store.log)
     writer.start()
     for start in range(0, 5_000, 100):
         writer.put([entry(number) for number in range(start, start + 100)])
@@ -64,7 +64,7 @@ def test_rows_wait_in_a_file_while_the_database_is_away_and_follow_when_it_is_ba
     store: Store, tmp_path: Path
 ) -> None:
     spill = Spill(tmp_path / "spill")
-    writer = PredictionWriter(StoreSink(store.log), spill)
+    writer = PredictionWriter(store.log, spill)
     writer.start()
     with database_away(store):
         writer.put([entry(1), entry(2)])
@@ -79,12 +79,12 @@ def test_rows_wait_in_a_file_while_the_database_is_away_and_follow_when_it_is_ba
 def test_a_stop_while_the_database_is_away_leaves_a_file_for_the_next_start(store: Store, tmp_path: Path) -> None:
     folder = tmp_path / "spill"
     with database_away(store):
-        writer = PredictionWriter(StoreSink(store.log), Spill(folder))
+        writer = PredictionWriter(store.log, Spill(folder))
         writer.start()
         writer.put([entry(number) for number in range(5_000)])
         writer.close()
     assert identifiers(store) == []
-    heir = PredictionWriter(StoreSink(store.log), Spill(folder))
+    heir = PredictionWriter(store.log, Spill(folder))
     heir.start()
     heir.close()
     assert sorted(identifiers(store)) == sorted(f"id-{number}" for number in range(5_000))
@@ -97,7 +97,7 @@ def test_the_spill_of_a_killed_process_is_replayed_without_doubles_and_without_i
     store.log.write([entry(1)])
     lines = "".join(to_line(entry(number)) for number in (1, 2)) + to_line(entry(3))[:40]
     (tmp_path / "left.jsonl").write_text(lines, encoding="utf-8")
-    assert Spill(tmp_path).replay(StoreSink(store.log).write) == 2
+    assert Spill(tmp_path).replay(store.log.write) == 2
     assert identifiers(store) == ["id-1", "id-2"]
     assert list(tmp_path.glob("*.jsonl")) == []
 
