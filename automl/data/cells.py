@@ -93,11 +93,11 @@ def as_truth(value: Any) -> float:
     return number if number in (0.0, 1.0) else math.nan
 
 
-def as_moment(value: Any, form: str | None) -> float:
+def as_moment(value: Any, formats: tuple[str, ...] = ()) -> float:
     """Seconds since 1970-01-01 UTC; NaN when missing or unreadable. A moment without a zone is UTC."""
     if is_missing(value):
         return math.nan
-    moment = _parse_moment(value, form)
+    moment = _parse_moment(value, formats)
     if moment is None:
         return math.nan
     if moment.tzinfo is None:
@@ -105,7 +105,7 @@ def as_moment(value: Any, form: str | None) -> float:
     return (moment - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds()
 
 
-def _parse_moment(value: Any, form: str | None) -> datetime | None:
+def _parse_moment(value: Any, formats: tuple[str, ...]) -> datetime | None:
     if isinstance(value, np.datetime64):
         value = value.astype("datetime64[us]").item()
     if isinstance(value, datetime):
@@ -113,11 +113,11 @@ def _parse_moment(value: Any, form: str | None) -> datetime | None:
     if isinstance(value, date):
         return datetime(value.year, value.month, value.day)
     text = str(value).strip()
-    if form is not None:
+    for form in formats:
         try:
             return datetime.strptime(text, form)
         except ValueError:
-            pass
+            continue
     try:
         return datetime.fromisoformat(text)
     except ValueError:

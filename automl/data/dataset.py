@@ -169,7 +169,7 @@ def _parser(column: Column) -> Callable[[Any], float]:
 
         return truth
     if column.kind == "datetime":
-        return lambda value: as_moment(value, column.format)
+        return lambda value: as_moment(value, column.formats)
     return as_number
 
 

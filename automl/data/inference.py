@@ -92,12 +92,20 @@ def choose_task(target: pd.Series, task: str | None) -> tuple[TaskName, Guess | 
     )
 
 
-def infer_schema(table: Table, target: str, task: TaskName, kinds: Mapping[str, str] | None = None) -> Schema:
-    """The schema of a table. `kinds` fixes the kind of columns (a user's word, or an earlier schema's).
+def infer_schema(
+    table: Table,
+    target: str,
+    task: TaskName,
+    kinds: Mapping[str, str] | None = None,
+    ignored: Mapping[str, str] | None = None,
+) -> Schema:
+    """The schema of a table. `kinds` fixes the kind of columns (a user's word, or an earlier schema's); `ignored`
+    are columns that shall not be learned from, with the reason.
 
     Raises TargetError if the target cannot be learned, DataError if no column is usable.
     """
     wanted = {**table.kinds, **(kinds or {})}
+    ignored = ignored or {}
     names = [str(name) for name in table.frame.columns]
     for name, kind in wanted.items():
         if name not in names:
@@ -108,7 +116,11 @@ def infer_schema(table: Table, target: str, task: TaskName, kinds: Mapping[str, 
     if task == "regress":
         _check_numbers(table.frame[target], target)
     columns = tuple(
-        infer_column(name, table.frame[name].tolist(), wanted.get(name), table.base) for name in names if name != target
+        Column(name, "ignored", reason=ignored[name])
+        if name in ignored
+        else infer_column(name, table.frame[name].tolist(), wanted.get(name), table.base)
+        for name in names
+        if name != target
     )
     schema = Schema(columns, target, task, classes, class_type)
     if not schema.used:
@@ -139,8 +151,9 @@ def infer_column(name: str, cells: Sequence[Any], kind: str | None, base: Path) 
         return _with_range(column, numbers)
     if kind == "datetime":
         form = _date_format(texts)
-        moments = np.array([as_moment(value, form) for value in present])
-        return replace(_with_range(column, moments), format=form, integer=False, example=texts[0])
+        formats = () if form is None else (form,)
+        moments = np.array([as_moment(value, formats) for value in present])
+        return replace(_with_range(column, moments), formats=formats, integer=False, example=texts[0])
     if kind == "boolean":
         return replace(column, levels=_truth_spellings(counts), example=texts[0])
     if kind == "category":
@@ -212,7 +225,7 @@ def _date_format(texts: Sequence[str]) -> str | None:
         )
     guesses.pop(None, None)
     for form, _ in guesses.most_common():
-        read = sum(as_moment(text, form) == as_moment(text, form) for text in sample)
+        read = sum(as_moment(text, (str(form),)) == as_moment(text, (str(form),)) for text in sample)
         if read >= NUMBER_SHARE * len(sample):
             return str(form)
     return None

@@ -21,8 +21,11 @@ class Column:
     """One column of the source, and how its cells are understood.
 
     `levels`: category — known levels, most frequent first; boolean — the spellings of (false, true).
+    `other`: category — levels too rare to learn from share the code `len(levels)`, and so do unseen ones.
     `minimum`/`maximum`: the range seen at fit (number; seconds since the epoch for datetime).
-    `format`: the strptime format of a datetime column read from text.
+    `unit`: number — what is written around it in text ("$", "%", "kmpl"); a cell in another unit is unreadable.
+    `grouped`: number — commas separate thousands ("1,234.5").
+    `formats`: the strptime formats of a datetime column read from text, tried in this order.
     `reason`: why an ignored column is ignored.
     """
 
@@ -30,10 +33,13 @@ class Column:
     kind: Kind
     nullable: bool = False
     levels: tuple[str, ...] = ()
+    other: bool = False
     minimum: float | None = None
     maximum: float | None = None
     integer: bool = False
-    format: str | None = None
+    unit: str = ""
+    grouped: bool = False
+    formats: tuple[str, ...] = ()
     example: str | float | bool | None = None
     reason: str = ""
 
@@ -83,7 +89,10 @@ class Schema:
 
     @classmethod
     def from_record(cls, record: dict[str, Any]) -> Schema:
-        columns = tuple(Column(**{**entry, "levels": tuple(entry["levels"])}) for entry in record["columns"])
+        columns = tuple(
+            Column(**{**entry, "levels": tuple(entry["levels"]), "formats": tuple(entry["formats"])})
+            for entry in record["columns"]
+        )
         return cls(**{**record, "columns": columns, "classes": tuple(record["classes"])})
 
     def save(self, path: Path) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from automl.data.dataset import Array
+from automl.data.roles import SplitKind
 from automl.data.schema import Schema
 from automl.errors import TargetError
 
@@ -21,17 +23,57 @@ HOLDOUT_SHARE = 0.1
 HOLDOUT_MOST_ROWS = 20_000
 
 
+# Forward-in-time folds: the oldest part only trains, each fold is judged by what came before it.
+TIME_FOLDS = 3
+OLDEST_SHARE = 0.4
+EARLY_STOPPING_SHARE = 0.1
+MANY_GROUPS = 20_000  # beyond, chance alone makes the folds alike
+
+
+@dataclass(frozen=True)
+class Structure:
+    """How rows hang together, and so how they must be split.
+
+    `groups`: int64 entity code per row; rows of one entity stay together. `order`: float64 per row, rising with time;
+    validation rows come after their training rows. `copies`: int64 per row, the first row with the same cells; copies
+    are validated in one fold. A kind of group needs `groups`, a kind of time `order`.
+    """
+
+    kind: SplitKind = "stratified"
+    groups: Array | None = None
+    order: Array | None = None
+    copies: Array | None = None
+
+
 @dataclass(frozen=True)
 class Split:
-    """`assignment[i]` is the fold that validates row i, or HOLDOUT, or TRAIN_ONLY (int64, one per row)."""
+    """`assignment[i]` is the fold that validates row i, or HOLDOUT, or TRAIN_ONLY (int64, one per row).
+
+    With `forward`, folds follow each other in time and a fold trains on what came before it.
+    """
 
     assignment: Array
     folds: int
+    forward: bool = False
 
     def fold(self, number: int) -> tuple[Array, Array]:
         """Positions of the training and the validation rows of one fold."""
-        train = (self.assignment != number) & (self.assignment != HOLDOUT)
+        train = (self.assignment < number) if self.forward else (self.assignment != number)
+        train &= self.assignment != HOLDOUT
         return np.flatnonzero(train), np.flatnonzero(self.assignment == number)
+
+    def final(self) -> tuple[Array, Array] | None:
+        """Positions for one more learner, which answers in place of those of the folds; None if those do.
+
+        Forward folds know the past only, so a model for tomorrow learns from all rows but the holdout; the rows that
+        stop its training early are drawn evenly and score nothing.
+        """
+        if not self.forward:
+            return None
+        known = np.flatnonzero(self.assignment != HOLDOUT)
+        stopping = np.zeros(len(known), dtype=bool)
+        stopping[:: round(1 / EARLY_STOPPING_SHARE)] = True
+        return known[~stopping], known[stopping]
 
     @property
     def validated(self) -> Array:
@@ -51,11 +93,12 @@ def fold_count(rows: int) -> int:
     return 3 if rows > 60_000 else 5
 
 
-def make_split(target: Array, schema: Schema, seed: int) -> Split:
-    """Stratified folds (by class, or by the rank of a number) and a holdout where there are enough rows.
+def make_split(target: Array, schema: Schema, seed: int, structure: Structure | None = None) -> Split:
+    """Folds as the structure demands, and a holdout where there are enough rows.
 
-    Raises TargetError when there are fewer rows than folds.
+    Raises TargetError when there are fewer rows, or fewer groups, than folds.
     """
+    structure = structure or Structure()
     rows = len(target)
     folds = fold_count(rows)
     if rows < folds:
@@ -65,17 +108,92 @@ def make_split(target: Array, schema: Schema, seed: int) -> Split:
             f"At least {folds} rows are needed, and a few hundred to learn anything.",
         )
     rng = np.random.default_rng(seed)
-    order = _stratified_order(target, schema, rng)
+    if structure.order is not None and structure.kind == "time":
+        return _forward(structure.order)
+    if structure.groups is not None:
+        return _grouped(target, schema, structure.groups, folds, rng)
+    order = rng.permutation(rows) if structure.kind == "random" else _stratified_order(target, schema, rng)
+    split = _dealt(order, folds)
+    return split if structure.copies is None else Split(split.assignment[structure.copies], folds)
+
+
+def _dealt(order: Array, folds: int) -> Split:
+    """Deal the rows out like cards, in this order."""
+    rows = len(order)
     assignment = np.full(rows, TRAIN_ONLY, dtype=np.int64)
     if rows >= HOLDOUT_FROM_ROWS:
-        count = min(round(rows * HOLDOUT_SHARE), HOLDOUT_MOST_ROWS)
-        assignment[_evenly(order, count)] = HOLDOUT
+        assignment[_evenly(order, holdout_rows(rows))] = HOLDOUT
     rest = order[assignment[order] != HOLDOUT]
     if folds == 1:
         assignment[_evenly(rest, max(len(rest) // 5, 1))] = 0
     else:
         assignment[rest] = np.arange(len(rest)) % folds
     return Split(assignment, folds)
+
+
+def holdout_rows(rows: int) -> int:
+    """How many rows are held out of so many."""
+    return min(round(rows * HOLDOUT_SHARE), HOLDOUT_MOST_ROWS) if rows >= HOLDOUT_FROM_ROWS else 0
+
+
+def _forward(order: Array) -> Split:
+    """Oldest rows train only, then the folds, then the holdout. Rows of one moment are never parted by a border."""
+    rows = len(order)
+    sorted_rows = np.argsort(order, kind="stable")
+    _, moment = np.unique(order, return_inverse=True)
+    first = np.searchsorted(moment[sorted_rows], np.arange(moment.max() + 1))
+    held = holdout_rows(rows)
+    borders = np.linspace(OLDEST_SHARE * (rows - held), rows - held, TIME_FOLDS + 1).round().astype(np.int64)
+    starts = [int(first[moment[sorted_rows[min(border, rows - 1)]]]) for border in borders[:-1]]
+    starts.append(int(first[moment[sorted_rows[rows - held]]]) if held else rows)
+    assignment = np.full(rows, TRAIN_ONLY, dtype=np.int64)
+    for fold, (start, end) in enumerate(itertools.pairwise(starts)):
+        assignment[sorted_rows[start:end]] = fold
+    assignment[sorted_rows[starts[-1] :]] = HOLDOUT
+    if starts[0] == 0 or any(np.sum(assignment == fold) == 0 for fold in range(TIME_FOLDS)):
+        raise TargetError(
+            f"The time column has {moment.max() + 1} different moments, too few for {TIME_FOLDS} folds in time.",
+            "Use --split stratified.",
+        )
+    return Split(assignment, TIME_FOLDS, forward=True)
+
+
+def _grouped(target: Array, schema: Schema, groups: Array, folds: int, rng: np.random.Generator) -> Split:
+    """Whole groups go to the part that lacks most of their classes (a greedy stratified group split)."""
+    _, groups = np.unique(groups, return_inverse=True)
+    count = int(groups.max()) + 1
+    if count < folds:
+        raise TargetError(f"{count} groups cannot be split into {folds} folds.", "Use --split stratified.")
+    if count > MANY_GROUPS:
+        return Split(_dealt(rng.permutation(count), folds).assignment[groups], folds)
+    strata = _strata(target, schema)
+    shares = np.zeros((count, int(strata.max()) + 1))
+    np.add.at(shares, (groups, strata), 1.0)
+    rows = len(target)
+    held = holdout_rows(rows) / rows
+    parts = (
+        {HOLDOUT: held, 0: 0.2 * (1 - held), TRAIN_ONLY: 0.8 * (1 - held)}
+        if folds == 1
+        else ({HOLDOUT: held, **dict.fromkeys(range(folds), (1 - held) / folds)})
+    )
+    labels = np.array([label for label, share in parts.items() if share > 0])
+    full = np.outer([parts[label] for label in labels], shares.sum(axis=0))
+    room = full.copy()
+    chosen = np.zeros(count, dtype=np.int64)
+    shuffled = rng.permutation(count)
+    for group in shuffled[np.argsort(-shares[shuffled].sum(axis=1), kind="stable")]:
+        left = (room - shares[group]) / full  # of what each part should hold of each stratum, once the group is in
+        part = int(np.argmax(left @ shares[group]))
+        room[part] -= shares[group]
+        chosen[group] = labels[part]
+    return Split(chosen[groups], folds)
+
+
+def _strata(target: Array, schema: Schema) -> Array:
+    """The class of each row; for a number, which tenth of the values it lies in."""
+    if schema.task == "classify":
+        return target
+    return np.digitize(target, np.quantile(target, np.linspace(0.1, 0.9, 9)))
 
 
 def _stratified_order(target: Array, schema: Schema, rng: np.random.Generator) -> Array:

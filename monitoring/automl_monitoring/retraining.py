@@ -219,7 +219,7 @@ def as_cells_of(column: pd.Series, values: Sequence[Any]) -> pd.Series:
     if pd.api.types.is_numeric_dtype(column.dtype):
         return pd.Series([as_number(value) for value in values], dtype="float64")
     if pd.api.types.is_datetime64_any_dtype(column.dtype):
-        moments = pd.to_datetime([as_moment(value, None) for value in values], unit="s", utc=True)
+        moments = pd.to_datetime([as_moment(value) for value in values], unit="s", utc=True)
         zone = getattr(column.dtype, "tz", None)
         return pd.Series(moments.tz_convert(zone) if zone is not None else moments.tz_localize(None))
     if pd.api.types.is_string_dtype(column.dtype):

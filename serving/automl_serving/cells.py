@@ -76,7 +76,7 @@ def _datetime(column: Column) -> Check:
     def check(value: Any) -> Any:
         readable = isinstance(value, str | int) and not isinstance(value, bool)
         if value is not None and not (
-            readable and (is_missing(value) or not math.isnan(as_moment(value, column.format)))
+            readable and (is_missing(value) or not math.isnan(as_moment(value, column.formats)))
         ):
             raise refuse(f"must be a date or time like {column.example!r}, or null when it is missing")
         return value

@@ -31,7 +31,7 @@ def test_every_way_to_be_missing(cell: object) -> None:
     assert is_missing(cell)
     assert as_text(cell) is None
     assert math.isnan(as_number(cell))
-    assert math.isnan(as_moment(cell, None))
+    assert math.isnan(as_moment(cell))
 
 
 @pytest.mark.parametrize("cell", ["None", "none", "0", 0, False, " -", np.array([1, 2]), [], {}], ids=repr)
@@ -67,10 +67,10 @@ def test_a_moment_is_the_same_from_text_and_typed() -> None:
         pd.Timestamp("2024-03-01 12:30"),
         np.datetime64("2024-03-01T12:30"),
     ):
-        assert as_moment(cell, None) == expected
-    assert as_moment("01.03.2024 12:30", "%d.%m.%Y %H:%M") == expected
-    assert as_moment(date(2024, 3, 1), None) == expected - 12.5 * 3600
-    assert math.isnan(as_moment("31.31.2024", "%d.%m.%Y"))
+        assert as_moment(cell) == expected
+    assert as_moment("01.03.2024 12:30", ("%d.%m.%Y %H:%M",)) == expected
+    assert as_moment(date(2024, 3, 1)) == expected - 12.5 * 3600
+    assert math.isnan(as_moment("31.31.2024", ("%d.%m.%Y",)))
 
 
 @given(st.floats(allow_nan=False, allow_infinity=False))
@@ -89,4 +89,4 @@ def test_no_cell_breaks_the_parser(cell: object) -> None:
     assert (text is None) == is_missing(cell)
     assert not math.isinf(as_number(cell))
     assert math.isnan(as_truth(cell)) or as_truth(cell) in (0.0, 1.0)
-    assert not math.isinf(as_moment(cell, "%Y-%m-%d"))
+    assert not math.isinf(as_moment(cell, ("%Y-%m-%d",)))

@@ -89,9 +89,9 @@ def test_an_identifier_is_known_by_its_name_and_distinct_values() -> None:
 
 def test_the_order_of_day_and_month_is_learned_from_any_cell() -> None:
     column = infer_column("d", repeated("01/02/2024", "03/04/2024", "25/12/2024"), None, HERE)
-    assert (column.kind, column.format) == ("datetime", "%d/%m/%Y")
+    assert (column.kind, column.formats) == ("datetime", ("%d/%m/%Y",))
     column = infer_column("d", repeated("01/02/2024", "03/04/2024", "12/25/2024"), None, HERE)
-    assert (column.kind, column.format) == ("datetime", "%m/%d/%Y")
+    assert (column.kind, column.formats) == ("datetime", ("%m/%d/%Y",))
 
 
 def test_images_are_paths_of_files_that_are_there(tmp_path: Path) -> None:
