@@ -20,7 +20,7 @@ COLUMNS = (
     Column("number", "number"),
     Column("truth", "boolean", levels=("nope", "yep")),
     Column("level", "category", levels=("1", "b", "True")),
-    Column("moment", "datetime", format="%d.%m.%Y"),
+    Column("moment", "datetime", formats=("%d.%m.%Y",)),
     Column("words", "text"),
     Column("photo", "image"),
     Column("nothing", "ignored"),

@@ -118,7 +118,7 @@ class TestFeatures:
                 np.testing.assert_array_equal(array[0], whole[name][position])
 
     def test_the_parts_of_a_date(self) -> None:
-        schema = Schema((Column("d", "datetime", format="%Y-%m-%d %H:%M"),), "y", "regress")
+        schema = Schema((Column("d", "datetime", formats=("%Y-%m-%d %H:%M",)),), "y", "regress")
         rows = conform({"d": ["2024-02-29 18:30", "1969-12-31 23:00", None]}, schema)
         numbers = find_task("tabular").features(schema, rows)["numbers"]
         names = dict(zip(layout(schema).numbers, numbers.T, strict=True))

@@ -22,7 +22,7 @@ KINDS = (
     Column("count", "number", minimum=0.0, maximum=9.0, integer=True, example=4.0),
     Column("_level", "category", levels=("red", "{blue}"), example="red"),
     Column("model_yes", "boolean", levels=("nay", "aye"), example="aye"),
-    Column("day", "datetime", format="%d.%m.%Y", example="31.12.2024"),
+    Column("day", "datetime", formats=("%d.%m.%Y",), example="31.12.2024"),
     Column("words", "text", example="some words"),
     Column("photo", "image"),
     Column("row number", "ignored"),
