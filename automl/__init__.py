@@ -9,7 +9,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from automl.api import fit, load
+    from automl.api import fit, inspect, load
+    from automl.data.roles import Roles
     from automl.errors import AutoMLError
     from automl.estimators import AutoMLClassifier, AutoMLRegressor
     from automl.hooks import Event, hookimpl
@@ -26,10 +27,12 @@ _HOMES = {
     "AutoMLRegressor": "automl.estimators",
     "Event": "automl.hooks",
     "Model": "automl.model.model",
+    "Roles": "automl.data.roles",
     "Store": "automl.store",
     "Task": "automl.task",
     "fit": "automl.api",
     "hookimpl": "automl.hooks",
+    "inspect": "automl.api",
     "load": "automl.api",
 }
 
@@ -40,10 +43,12 @@ __all__ = [
     "AutoMLRegressor",
     "Event",
     "Model",
+    "Roles",
     "Store",
     "Task",
     "fit",
     "hookimpl",
+    "inspect",
     "load",
 ]
 

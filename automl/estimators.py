@@ -78,6 +78,7 @@ class _AutoML(BaseEstimator):  # type: ignore[misc]
             max_trials=self.max_trials,
             executor=self.executor,
             started=time.time(),
+            split="stratified",
         )
         folder = tempfile.mkdtemp(prefix="automl-") if self.store is None else self.store
         store = Store(folder)
@@ -138,9 +139,9 @@ class AutoMLClassifier(ClassifierMixin, _AutoML):  # type: ignore[misc]
         return answers.probabilities
 
     def predict(self, X: Any) -> Array:
-        """The most probable label of each row."""
-        winners = self.predict_proba(X).argmax(axis=1)
-        return self.classes_[winners]
+        """The label that the model decides on for each row: the most probable one, unless the metric says otherwise."""
+        probabilities = self.predict_proba(X)
+        return self.classes_[self.model_.decide(probabilities)]
 
 
 class AutoMLRegressor(RegressorMixin, _AutoML):  # type: ignore[misc]

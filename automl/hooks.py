@@ -21,7 +21,7 @@ from automl.errors import PluginError, SourceError, nearest
 if TYPE_CHECKING:
     import typer
 
-    from automl.data.reading import Reader, Table
+    from automl.data.reading import Reader, Table, Wanted
     from automl.data.schema import Schema
     from automl.metrics import Metric
     from automl.task import Architecture, Task
@@ -217,21 +217,37 @@ def find_architecture(modality: str, name: str) -> Architecture:
     return known[name]
 
 
-def read_source(source: str | Path) -> Table:
-    """Read any source that an installed reader accepts; SourceError if none does."""
-    from automl.data.reading import TableReader, existing
+def read_source(source: str | Path, wanted: Wanted | None = None) -> Table:
+    """Read any source that an installed reader accepts: a file, a folder, files by a pattern, the address of a file or
+    of a database. `wanted` chooses among several tables. SourceError if nothing can be read."""
+    from automl.data import remote, several
+    from automl.data.reading import Wanted
+
+    wanted = wanted or Wanted()
+    written = str(source)
+    if remote.is_database(written):
+        from automl.data.sql import read_address
+
+        return read_address(written, wanted)
+    if remote.is_address(written):
+        return remote.read_remote(written, lambda path: _read_path(path, wanted))
+    if several.is_pattern(written):
+        return several.read_several(written, lambda path: _read_path(Path(path), wanted))
+    return _read_path(source, wanted)
+
+
+def _read_path(source: str | Path, wanted: Wanted) -> Table:
+    from automl.data.reading import READABLE, TableReader, existing
 
     path = existing(source)
-    readers = [TableReader(), *plugins().collect("automl_readers")]
-    for reader in readers:
+    for reader in (TableReader(), *plugins().collect("automl_readers")):
         if reader.accepts(path):
-            table: Table = reader.read(path)
+            table: Table = reader.read(path, wanted)
             return table
-    what = "folder without images in class sub-folders" if path.is_dir() else f"{path.suffix or 'nameless'} file"
-    raise SourceError(
-        f"{path} is a {what}, which no reader takes.",
-        "Use CSV, Parquet, JSON Lines, or a folder with one sub-folder of images per class.",
+    what = (
+        "folder without images or texts in class sub-folders" if path.is_dir() else f"{path.suffix or 'nameless'} file"
     )
+    raise SourceError(f"{path} is a {what}, which no reader takes.", f"What can be read: {READABLE}.")
 
 
 def announce(event: Event) -> None:

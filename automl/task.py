@@ -60,13 +60,23 @@ class Features:
 
 @dataclass(frozen=True)
 class Examples:
-    """Features with what is to be learned: int64 class index (classify) or float64 (regress), one per row."""
+    """Features with what is to be learned: int64 class index (classify) or float64 (regress), one per row.
+
+    `weights`: float64, how much each row counts, 1 on average; None when all count alike. Only a family that `weighs`
+    is given any.
+    """
 
     features: Features
     target: Array
+    weights: Array | None = None
 
     def __len__(self) -> int:
         return len(self.target)
+
+    def take(self, index: Array) -> Examples:
+        """The examples at these positions (positions may repeat)."""
+        weights = None if self.weights is None else self.weights[index]
+        return Examples(self.features.take(index), self.target[index], weights)
 
 
 @dataclass(frozen=True)
@@ -104,13 +114,15 @@ class Architecture(ABC):
     """A model family: its search space, its known-good starting points, its construction.
 
     `runtime` tells which threading library it brings: torch and the OpenMP boosters never share a worker.
-    `libraries` are modules that a worker imports before the clock of a first trial starts.
+    `libraries` are modules that a worker imports before the clock of a first trial starts. `weighs`: its learners
+    honour `Examples.weights`.
     """
 
     name: str
     modality: str
     runtime: Runtime = "openmp"
     libraries: tuple[str, ...] = ()
+    weighs: bool = False
 
     def accepts(self, problem: Problem) -> bool:
         """Can this family learn the problem? The engine leaves it out otherwise."""
@@ -162,7 +174,8 @@ def tabular_drift_columns(schema: Schema, rows: Rows) -> dict[str, Any]:
     for column in schema.used:
         values = rows[column.name]
         if column.kind == "category":
-            names = np.array([*column.levels, "(missing or new)"], dtype=object)
+            rare = ["(rare or new)"] if column.other else []
+            names = np.array([*column.levels, *rare, "(missing)" if rare else "(missing or new)"], dtype=object)
             columns[column.name] = names[values]
         elif column.kind == "text":
             columns[f"{column.name} (length)"] = np.array([len(text) for text in values], dtype=np.float64)

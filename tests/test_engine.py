@@ -13,11 +13,13 @@ import pandas as pd
 import pytest
 
 import automl
+from automl.data.fingerprint import fingerprint
 from automl.data.reading import Table
-from automl.engine import FitRequest, FitResult, fingerprint, fit_source, fit_table, prepare, training_table
+from automl.engine import FitRequest, FitResult, fit_source, fit_table, training_table
 from automl.errors import OptionError
 from automl.model.artifact import load_model, verify_model
 from automl.model.reference import Reference
+from automl.opening import prepare
 from automl.search.study import SearchEvent
 from automl.store import Store
 
@@ -58,6 +60,7 @@ def test_what_a_fit_leaves(churn_fit: tuple[Store, FitResult], churn_rows: pd.Da
     assert sorted(path.name for path in result.run_folder.iterdir()) == [
         "assignment.npy",
         "clock.json",
+        "decisions.json",
         "done.json",
         "journal.lock",
         "journal.log",
@@ -175,12 +178,13 @@ def test_the_fingerprint_is_that_of_names_and_cells() -> None:
 
 
 def test_preparing_writes_nothing_and_explains(tmp_path: Path) -> None:
-    dataset, metric, notes = prepare(Table(plain()), quick())
-    assert (len(dataset), metric.name) == (ROWS, "roc_auc")
+    prepared = prepare(Table(plain()), quick())
+    notes = prepared.notes
+    assert (len(prepared.dataset), prepared.metric.name) == (ROWS, "roc_auc")
     assert [note.split(":")[0] for note in notes] == ["target", "task", "only 60 rows"]
     assert all("to change it: --" in note for note in notes[:2])
     regress = prepare(Table(plain()), quick(target="x", metric="mae"))
-    assert (regress[0].schema.task, regress[1].name) == ("regress", "mae")
+    assert (regress.dataset.schema.task, regress.metric.name) == ("regress", "mae")
 
 
 def test_a_table_is_fitted_without_a_listener(store: Store) -> None:

@@ -26,6 +26,7 @@ SCORES = {
     "balanced_accuracy": 0.75,
     "f1": 0.8,
     "f1_macro": (0.8 + 2 / 3) / 2,
+    "mcc": (2 * 1 - 0 * 1) / math.sqrt(3 * 2 * 2 * 1),
     "average_precision": 1.0,
     "rmse": math.sqrt(3),
     "mae": 1.0,

@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from automl.cli import fit, models, predict
+from automl.cli import fit, inspect, models, predict
 from automl.cli.console import complain, problems, say
 from automl.errors import AutoMLError
 from automl.hooks import plugins
@@ -33,7 +33,7 @@ def build_app() -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.callback(help="From a file to a model that runs, is watched, and renews itself.")(_root)
-    for module in (fit, predict, models):
+    for module in (fit, inspect, predict, models):
         module.add(app)
     for _ in plugins().call("automl_commands", app=app):
         pass

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,10 +12,25 @@ import typer
 from rich.markup import escape
 
 from automl.cli.console import complain, console, make_table, print_json, say, score_text
-from automl.cli.options import JsonOption, StoreOption
+from automl.cli.options import (
+    ExcludeOption,
+    GroupOption,
+    JsonOption,
+    QueryOption,
+    SchemaOption,
+    SensitiveOption,
+    SheetOption,
+    SplitOption,
+    StoreOption,
+    TableOption,
+    TimeColumnOption,
+    TypesOption,
+    UseSensitiveOption,
+)
 
 if TYPE_CHECKING:
     from automl.engine import FitResult
+    from automl.inspection.findings import Finding
     from automl.model.assembly import LeaderboardRow
 
 STARTED: float | None = None
@@ -30,7 +46,7 @@ def add(app: typer.Typer) -> None:
 
 def fit(
     source: Annotated[
-        str, typer.Argument(metavar="DATA", help="CSV, Parquet, JSON Lines, or a folder of image class folders.")
+        str, typer.Argument(metavar="DATA", help="A file, folder, glob (quoted), database or web address.")
     ],
     target: Annotated[str | None, typer.Option(metavar="COLUMN", help="The column to predict.")] = None,
     task: Annotated[str | None, typer.Option(metavar="TASK", help="classify or regress; inferred if left out.")] = None,
@@ -45,9 +61,34 @@ def fit(
     modality: Annotated[
         str | None, typer.Option(metavar="PLUGIN", help="The task plugin: tabular, image, text; matched if left out.")
     ] = None,
-    types: Annotated[
-        list[str] | None, typer.Option("--types", metavar="COLUMN=KIND", help="Fix a column's kind; may be repeated.")
-    ] = None,
+    types: TypesOption = None,
+    schema: SchemaOption = None,
+    query: QueryOption = None,
+    table: TableOption = None,
+    sheet: SheetOption = None,
+    exclude: ExcludeOption = None,
+    sensitive: SensitiveOption = None,
+    use_sensitive: UseSensitiveOption = False,
+    group: GroupOption = None,
+    time_column: TimeColumnOption = None,
+    split: SplitOption = None,
+    drop_leaks: Annotated[
+        bool, typer.Option("--drop-leaks", help="Do not learn from columns that give the target away.")
+    ] = False,
+    balance: Annotated[
+        str,
+        typer.Option(metavar="HOW", help="For rare classes: none, weights or oversample. Probabilities stay true."),
+    ] = "none",
+    augment: Annotated[
+        bool, typer.Option("--augment", help="Train with synthetic rows too, if they prove to help.")
+    ] = False,
+    reference_rows: Annotated[
+        bool,
+        typer.Option(
+            "--reference-rows/--no-reference-rows",
+            help="Whether the artifact holds rows of the data for the monitor, or their statistics only.",
+        ),
+    ] = True,
     trials: Annotated[int | None, typer.Option(min=1, help="At most so many trials.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of splits, samplers and learners.")] = 0,
     resume: Annotated[
@@ -63,24 +104,38 @@ def fit(
 
     seconds = parse_duration(time)
     with ProgressView(seconds, quiet=as_json) as view:
+        from automl.data.reading import Wanted
+        from automl.data.roles import Roles
+        from automl.data.schema_file import SchemaFile, read_schema_file, split_kind
         from automl.engine import FitRequest, fit_source
         from automl.store import Store
 
+        roles = Roles(tuple(exclude or ()), tuple(sensitive or ()), use_sensitive, group, time_column)
+        said = SchemaFile(target, task, parse_types(types or []), roles, split_kind(split))
+        if schema is not None:
+            said = read_schema_file(schema).overruled_by(said)
         request = FitRequest(
-            target=target,
-            task=task,
+            target=said.target,
+            task=said.task,
             seconds=seconds,
             metric=metric,
             name=name,
             seed=seed,
             modality=modality,
-            kinds=parse_types(types or []),
+            kinds=said.kinds,
             max_trials=trials,
             resume=resume,
             started=STARTED,
+            roles=said.roles,
+            split=said.split,
+            drop_leaks=drop_leaks,
+            balance=balance,
+            augment=augment,
+            reference_rows=reference_rows,
         )
+        confirm = view.ask_about_leaks if sys.stdin.isatty() and not as_json else never
         try:
-            result = fit_source(source, request, Store(store), view)
+            result = fit_source(source, request, Store(store), view, Wanted(query, table, sheet), confirm)
         except KeyboardInterrupt:
             complain("Stopped. Every finished trial is kept: the same command goes on from here.")
             raise typer.Exit(130) from None
@@ -88,6 +143,11 @@ def fit(
         print_json(_record(result))
     else:
         _show(result, source, store if "AUTOML_STORE" not in os.environ else None)
+
+
+def never(leaks: Sequence[Finding]) -> bool:
+    """The answer where nobody can be asked: what is found is said, and learned from."""
+    return False
 
 
 def parse_types(pairs: Sequence[str]) -> dict[str, str]:

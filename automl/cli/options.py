@@ -24,3 +24,52 @@ VersionOption = Annotated[
 ]
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document for machines instead of text.")]
+
+TypesOption = Annotated[
+    list[str] | None, typer.Option("--types", metavar="COLUMN=KIND", help="Fix a column's kind; may be repeated.")
+]
+
+SchemaOption = Annotated[
+    Path | None,
+    typer.Option("--schema", metavar="FILE", help="A schema.toml, as `automl inspect --write-schema` writes it."),
+]
+
+QueryOption = Annotated[
+    str | None, typer.Option("--query", metavar="SQL", help="What to select, when DATA is a database.")
+]
+
+TableOption = Annotated[
+    str | None, typer.Option("--table", metavar="NAME", help="The table of a database, or the file of a zip archive.")
+]
+
+SheetOption = Annotated[str | None, typer.Option("--sheet", metavar="NAME", help="The sheet of a workbook.")]
+
+ExcludeOption = Annotated[
+    list[str] | None, typer.Option("--exclude", metavar="COLUMN", help="Never learn from it; may be repeated.")
+]
+
+SensitiveOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--sensitive", metavar="COLUMN", help="Keep it for the fairness figures, do not learn from it; may be repeated."
+    ),
+]
+
+UseSensitiveOption = Annotated[
+    bool, typer.Option("--use-sensitive", help="Learn from the sensitive columns nevertheless.")
+]
+
+GroupOption = Annotated[
+    str | None,
+    typer.Option("--group", metavar="COLUMN", help="Names the entity of a row; its rows are validated together."),
+]
+
+TimeColumnOption = Annotated[
+    str | None,
+    typer.Option("--time-column", metavar="COLUMN", help="Orders the rows; validation lies after training."),
+]
+
+SplitOption = Annotated[
+    str | None,
+    typer.Option("--split", metavar="KIND", help="random, stratified, group or time; measured if left out."),
+]

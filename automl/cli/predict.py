@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from automl.cli.console import problems, say
-from automl.cli.options import StoreOption, VersionOption
+from automl.cli.options import QueryOption, SheetOption, StoreOption, TableOption, VersionOption
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from automl.data.dataset import Issue
     from automl.data.reading import Table
     from automl.model.model import Answers, Model
 
@@ -39,10 +40,17 @@ def predict(
         bool,
         typer.Option("--log", help="Log each prediction as the endpoint does, and write its id for a later label."),
     ] = False,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Refuse unseen levels, unreadable cells and absent columns.")
+    ] = False,
+    query: QueryOption = None,
+    table_name: TableOption = None,
+    sheet: SheetOption = None,
     version: VersionOption = "champion",
     store: StoreOption = None,
 ) -> None:
     """Predict every row of a source, in its order."""
+    from automl.data.reading import Wanted
     from automl.hooks import read_source
     from automl.model.artifact import load_model
     from automl.model.logged import log_entries
@@ -52,13 +60,11 @@ def predict(
         check_output(output)
     home = Store(store)
     found = home.versions.find(name, version)
-    table = read_source(source)
+    table = read_source(source, Wanted(query, table_name, sheet))
     model = load_model(found.folder)
-    answers = model.answer(table.frame, table.base)
+    answers = model.answer(table.frame, table.base, strict)
     for issue in answers.issues:
-        problems.print(
-            f"note: {issue.count} cells of {issue.column!r} ({issue.what}) were taken as missing", markup=False
-        )
+        problems.print(f"note: {in_words(issue)}", markup=False)
     frame = answers_frame(answers, model)
     for position, column in enumerate(keep or []):
         frame.insert(position, column, kept_column(table, column))
@@ -71,6 +77,17 @@ def predict(
         return
     _write(frame, output)
     say(f"{len(frame):,} predictions of {name} version {found.number} in {output}")
+
+
+def in_words(issue: Issue) -> str:
+    """What was made of cells that could not be taken as they came."""
+    from automl.data.columns import ABSENT, RARE_OR_UNSEEN
+
+    if issue.what == ABSENT:
+        return f"the column {issue.column!r} is not there: it was taken as missing"
+    taken = "rare levels" if issue.what == RARE_OR_UNSEEN else "missing"
+    counted, were = ("1 cell", "was") if issue.count == 1 else (f"{issue.count:,} cells", "were")
+    return f"{counted} of {issue.column!r} ({issue.what}) {were} taken as {taken}"
 
 
 def kept_column(table: Table, column: str) -> list[object]:
@@ -87,7 +104,7 @@ def loggable_rows(frame: pd.DataFrame, model: Model) -> list[dict[str, object]]:
     """The raw cells of each row as the log holds them; it keeps no images."""
     from automl.data.cells import as_json
 
-    names = [column.name for column in model.schema.used if column.kind != "image"]
+    names = [column.name for column in model.schema.used if column.kind != "image" and column.name in frame]
     cells = [[as_json(value) for value in frame[name]] for name in names]
     return [{name: column[row] for name, column in zip(names, cells, strict=True)} for row in range(len(frame))]
 

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING
 
+import typer
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
 from automl.cli.console import console, score_text
 
 if TYPE_CHECKING:
+    from automl.inspection.findings import Finding
     from automl.search.study import SearchEvent
+
+
+STYLES = {"note": "cyan", "resumed": "cyan", "stopped": "cyan", "warning": "yellow", "problem": "bold red"}
 
 
 class ProgressView:
@@ -46,8 +52,8 @@ class ProgressView:
         """Show one event."""
         if self._quiet:
             return
-        if event.kind in ("note", "resumed", "stopped"):
-            console.print(f"[cyan]{event.kind:7}[/] {escape(event.text)}", markup=True)
+        if event.kind in STYLES:
+            console.print(f"[{STYLES[event.kind]}]{event.kind:7}[/] {escape(event.text)}", markup=True)
         elif event.kind in ("trial", "failed"):
             self._print_trial(event)
         best = "" if math.isnan(event.best) else f"best {score_text(event.best)}"
@@ -55,6 +61,16 @@ class ProgressView:
         now = f"{event.architecture} {event.text}" if event.kind in ("fold", "step") else ""
         clock = f"{event.elapsed:.0f}/{self._seconds:.0f} s"
         self._bar.update(self._task, completed=event.elapsed, description=stage, clock=clock, best=best, now=now)
+
+    def ask_about_leaks(self, leaks: Sequence[Finding]) -> bool:
+        """Show what gives the target away, and ask whether to go on without it."""
+        self._bar.stop()
+        for finding in leaks:
+            console.print(f"[bold red]leak[/]    {escape(finding.line)}")
+        columns = ", ".join(dict.fromkeys(column for finding in leaks for column in finding.columns))
+        answer = typer.confirm(f"Leave out {columns}?", default=False)
+        self._bar.start()
+        return answer
 
     def _print_trial(self, event: SearchEvent) -> None:
         score = "failed" if event.kind == "failed" else score_text(event.score)

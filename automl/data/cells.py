@@ -1,30 +1,58 @@
-"""One cell: its text, its number, its truth, its moment. The only place where raw values are parsed.
+"""One cell: its text, its number, its truth, its moment. The only place that knows what a raw value means.
 
 Fit, predict, HTTP and the monitor all come through here, one value at a time, so the same cell always
-means the same thing.
+means the same thing. `automl.data.columnar` reads whole columns and must agree with it to the bit.
 """
 
 from __future__ import annotations
 
+import json
 import math
-from datetime import UTC, date, datetime
+import re
+from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
 
+from automl.data.amounts import read_amount
+from automl.data.dates import read_moment
+
 # "none" is not among them: it is a common level ("no disorder", "no alley") and pandas' habit of dropping
 # it silently turns a class into missing targets.
-MISSING_WORDS = frozenset({"", "na", "n/a", "#n/a", "nan", "-nan", "null", "<na>", "nat", "?"})
-TRUE_WORDS = frozenset({"true", "yes", "y", "t"})
-FALSE_WORDS = frozenset({"false", "no", "n", "f"})
+MISSING_WORDS = frozenset(
+    {"", "na", "n/a", "n.a.", "#n/a", "#na", "nan", "-nan", "null", "(null)", "<null>", "[null]", "\\n", "<na>"}
+    | {"nat", "?", "#ref!", "#value!", "#div/0!", "#name?", "#num!", "#null!", "-1.#ind", "1.#ind", "1.#qnan"}
+)
+# Missing in a feature, where a learner gives the missing a branch of their own, so that nothing is lost even when
+# they are many; in a target they may be classes ("unknown", "-").
+DOUBTFUL_WORDS = frozenset(
+    {"-", "--", "---", "\N{EN DASH}", "\N{EM DASH}", ".", "..", "...", "??", "???", "n.a", "n/d", "n.d.", "unk"}
+    | {"unknown", "not known", "not available", "not specified", "unspecified", "undefined", "missing", "no data"}
+    | {"(blank)", "(unknown)", "<unknown>", "(missing)"}
+)
+ABSENT_WORDS = MISSING_WORDS | DOUBTFUL_WORDS
+TRUE_WORDS = frozenset({"true", "yes", "y", "t", "on", "ja", "oui", "si", "sí", "sim", "wahr", "vrai", "да"})
+FALSE_WORDS = frozenset({"false", "no", "n", "f", "off", "nein", "non", "não", "nee", "nej", "falsch", "faux", "нет"})
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+_WHOLE_WITH_POINT = re.compile(r"-?(?:0|[1-9]\d*)\.0+", re.ASCII)
 
 
 def is_missing(value: Any) -> bool:
-    """Is this cell empty: None, NaN, NaT or a missing word?"""
+    """Is this cell empty in any column, a target too: None, NaN, NaT or an unmistakable word?"""
+    return _is_empty(value, MISSING_WORDS)
+
+
+def is_missing_feature(value: Any) -> bool:
+    """Is this cell of a feature empty? Also "-", "unknown" and the like, which a target may have as classes."""
+    return _is_empty(value, ABSENT_WORDS)
+
+
+def _is_empty(value: Any, words: frozenset[str]) -> bool:
     if value is None:
         return True
     if isinstance(value, str):
-        return value.strip().casefold() in MISSING_WORDS
+        return value.strip().casefold() in words
     if isinstance(value, bytes):
         return not value
     try:
@@ -48,9 +76,30 @@ def as_text(value: Any) -> str | None:
     if isinstance(value, float | np.floating):
         number = float(value)
         return str(int(number)) if number.is_integer() else repr(number)
-    if isinstance(value, datetime | date):
-        return value.isoformat()
+    if hasattr(value, "isoformat"):
+        return str(value.isoformat())
+    if isinstance(value, list | tuple | dict | np.ndarray):  # as JSON, which is how a CSV would hold it
+        plain = value.tolist() if isinstance(value, np.ndarray) else value
+        try:
+            return json.dumps(plain, ensure_ascii=False, default=str)
+        except (TypeError, ValueError):  # keys that JSON has no word for, or a list that holds itself
+            return str(value)
     return str(value)
+
+
+def as_level(value: Any) -> str | None:
+    """The level that a cell of a category names: '1' also for the text '1.0', which a float column makes of a 1."""
+    if is_missing_feature(value):
+        return None
+    text = as_text(value)
+    if text is not None and text.endswith("0") and _WHOLE_WITH_POINT.fullmatch(text):
+        return text.partition(".")[0]
+    return text
+
+
+def unquoted(text: str) -> str:
+    """The text without a pair of quotes around it, which some sources keep: '-1' with its quotes is -1."""
+    return text[1:-1].strip() if len(text) > 2 and text[0] == text[-1] and text[0] in "'\"" else text
 
 
 def as_json(value: Any) -> Any:
@@ -64,16 +113,16 @@ def as_json(value: Any) -> Any:
     return value if isinstance(value, str | int | float | bool | bytes) else as_text(value)
 
 
-def as_number(value: Any) -> float:
-    """The number in a cell; NaN when it is missing, infinite or no number."""
+def as_number(value: Any, unit: str = "", grouped: bool = False) -> float:
+    """The number in a cell; NaN when it is missing, infinite or no number.
+
+    A bare number is always read. `unit` is what may be written around it, in any case ("$", "%", "kmpl"); with
+    `grouped`, commas may separate thousands and brackets mark a negative number. Another unit is unreadable.
+    """
     if isinstance(value, str):
-        text = value.strip()
-        if "_" in text:
-            return math.nan
-        try:
-            number = float(text)
-        except ValueError:
-            return math.nan
+        number = _plain_number(value.strip())
+        if math.isnan(number):
+            number = read_amount(value, unit, grouped)
     else:
         try:
             number = float(value)
@@ -82,43 +131,39 @@ def as_number(value: Any) -> float:
     return number if math.isfinite(number) else math.nan
 
 
+def _plain_number(text: str) -> float:
+    if "_" in text:  # which Python reads and nobody writes
+        return math.nan
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan
+
+
 def as_truth(value: Any) -> float:
     """1.0, 0.0 or NaN for any common spelling of a truth value."""
     if isinstance(value, str):
         word = value.strip().casefold()
-        if word in TRUE_WORDS or word == "1":
+        if word in TRUE_WORDS:
             return 1.0
-        return 0.0 if word in FALSE_WORDS or word == "0" else math.nan
+        if word in FALSE_WORDS:
+            return 0.0
     number = as_number(value)
     return number if number in (0.0, 1.0) else math.nan
 
 
 def as_moment(value: Any, formats: tuple[str, ...] = ()) -> float:
-    """Seconds since 1970-01-01 UTC; NaN when missing or unreadable. A moment without a zone is UTC."""
+    """Seconds since 1970-01-01 UTC; NaN when missing or unreadable. A moment without a zone is UTC.
+
+    `formats` as in a `Column`; ISO 8601 is read without any.
+    """
     if is_missing(value):
         return math.nan
-    moment = _parse_moment(value, formats)
-    if moment is None:
-        return math.nan
+    moment = read_moment(
+        value if hasattr(value, "isoformat") or isinstance(value, np.generic) else as_text(value), formats
+    )
+    if moment is None or isinstance(moment, float):
+        return math.nan if moment is None else moment
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
-    return (moment - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds()
-
-
-def _parse_moment(value: Any, formats: tuple[str, ...]) -> datetime | None:
-    if isinstance(value, np.datetime64):
-        value = value.astype("datetime64[us]").item()
-    if isinstance(value, datetime):
-        return value
-    if isinstance(value, date):
-        return datetime(value.year, value.month, value.day)
-    text = str(value).strip()
-    for form in formats:
-        try:
-            return datetime.strptime(text, form)
-        except ValueError:
-            continue
-    try:
-        return datetime.fromisoformat(text)
-    except ValueError:
-        return None
+    return (moment - EPOCH).total_seconds()

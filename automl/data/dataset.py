@@ -5,31 +5,35 @@ from __future__ import annotations
 import base64
 import json
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from automl.data.cells import as_moment, as_number, as_text, as_truth, is_missing
-from automl.data.schema import Column, Schema
+from automl.data.cells import as_number, as_text, unquoted
+from automl.data.columnar import Array, Cells
+from automl.data.columns import RARE_OR_UNSEEN, Issue, absent_column, conform_column, object_array
+from automl.data.schema import Schema
 from automl.errors import DataError, TargetError, nearest
 
 if TYPE_CHECKING:
     import pandas as pd
 
-Array = NDArray[Any]
-
-
-@dataclass(frozen=True)
-class Issue:
-    """Cells of one column that could not be taken as they came, and how many."""
-
-    column: str
-    what: str
-    count: int
+__all__ = [
+    "Array",
+    "Dataset",
+    "Issue",
+    "Rows",
+    "class_code",
+    "conform",
+    "conform_target",
+    "copies_of",
+    "describe_number",
+    "object_array",
+    "present",
+]
 
 
 @dataclass(frozen=True)
@@ -37,8 +41,9 @@ class Rows:
     """Conformed rows: one array per used column, all of the same length.
 
     number, boolean, datetime: float64, NaN when missing (a boolean is 0 or 1, a datetime seconds since
-    the epoch). category: int32 index into the column's levels, -1 when missing or unseen. text: str
-    objects, '' when missing. image: an absolute path, bytes, or None when missing.
+    the epoch). category: int32 index into the column's levels, -1 when missing or unseen, `len(levels)` when rare or
+    unseen in a column with `other`. text: str objects, '' when missing. image: an absolute path, bytes, or None when
+    missing.
     """
 
     arrays: Mapping[str, Array]
@@ -106,97 +111,74 @@ def _text_as_bytes(record: dict[str, str]) -> bytes:
     return base64.b64decode(record["base64"])
 
 
-def object_array(values: Sequence[Any]) -> Array:
-    """A one-dimensional object array, also when the values are sequences themselves."""
-    array = np.empty(len(values), dtype=object)
-    array[:] = values
-    return array
+def conform(
+    columns: Mapping[str, Sequence[Any]] | pd.DataFrame, schema: Schema, base: Path | None = None, strict: bool = False
+) -> Rows:
+    """Turn raw columns into conformed rows by the schema; further columns are left out, their order is free.
 
-
-def conform(columns: Mapping[str, Sequence[Any]] | pd.DataFrame, schema: Schema, base: Path | None = None) -> Rows:
-    """Turn raw columns into conformed rows by the schema; further columns are left out.
-
-    `base` is the folder to which relative image paths refer. Raises DataError naming a used column that
-    is absent. Unseen levels and unreadable cells become missing and are counted in `issues`.
+    `base` is the folder to which relative image paths refer. Raises DataError naming a used column that is absent
+    and never was missing at fit. An absent column that may be missing, unseen levels and unreadable cells become
+    missing and are counted in `issues`; with `strict` they raise DataError. A level that shares the code of the rare
+    ones is no reason: the model has learned what a rare level means.
     """
+    absent = [column.name for column in schema.used if column.name not in columns]
+    needed = [name for name in absent if strict or not schema.column(name).nullable]
+    if needed or (absent and len(absent) == len(schema.used)):
+        raise _absent(needed or absent, [str(name) for name in columns])
+    rows = len(columns[schema.used[0].name]) if not absent else len(columns[next(iter(columns))])
     arrays: dict[str, Array] = {}
     issues: list[Issue] = []
-    absent = [column.name for column in schema.used if column.name not in columns]
-    if absent:
-        what = f"Column {absent[0]!r} is" if len(absent) == 1 else f"{len(absent)} columns are"
-        named = "" if len(absent) == 1 else f" ({', '.join(absent[:8])}{', …' if len(absent) > 8 else ''})"
-        hint = nearest(absent[0], (str(name) for name in columns))
-        raise DataError(f"{what} missing{named}; the model was fitted with it.", hint if "mean" in hint else "")
     for column in schema.used:
-        array, unread = _conform_column(columns[column.name], column, base)
-        arrays[column.name] = array
-        if unread:
-            what = "unseen level" if column.kind == "category" else f"not a {column.kind}"
-            issues.append(Issue(column.name, what, unread))
+        values = None if column.name in absent else columns[column.name]
+        arrays[column.name], issue = (
+            absent_column(column, rows) if values is None else conform_column(values, column, base)
+        )
+        if issue is None:
+            continue
+        if strict and issue.what != RARE_OR_UNSEEN:
+            raise DataError(
+                f"Column {issue.column!r} has {issue.count:,} {'cell' if issue.count == 1 else 'cells'} that the model "
+                f"cannot take ({issue.what}), the first is {issue.example!r}.",
+                "Correct the data, or predict without strictness: such cells then count as missing.",
+            )
+        issues.append(issue)
     return Rows(arrays, tuple(issues))
 
 
-def _conform_column(values: Any, column: Column, base: Path | None) -> tuple[Array, int]:
-    """The conformed array, and how many present cells could not be taken."""
-    raw = getattr(values, "dtype", None)
-    if column.kind == "number" and isinstance(raw, np.dtype) and raw.kind in "iuf":
-        numbers = np.asarray(values, dtype=np.float64)
-        finite = np.isfinite(numbers)
-        return np.where(finite, numbers, np.nan), int(np.isinf(numbers).sum())
-    if column.kind == "text":
-        return object_array([as_text(value) or "" for value in values]), 0
-    if column.kind == "image":
-        return object_array([_image_cell(value, base) for value in values]), 0
-    if column.kind == "category":
-        codes = {level: code for code, level in enumerate(column.levels)}
-        array = _map_cells(values, lambda value: codes.get(as_text(value) or "", -1), np.int32)
-        missing = array == -1
-    else:
-        array = _map_cells(values, _parser(column), np.float64)
-        missing = np.isnan(array)
-    unread = sum(not is_missing(values_at) for values_at in _at(values, missing)) if missing.any() else 0
-    return array, unread
+def _absent(absent: Sequence[str], names: Sequence[str]) -> DataError:
+    what = f"Column {absent[0]!r} is" if len(absent) == 1 else f"{len(absent)} columns are"
+    named = "" if len(absent) == 1 else f" ({', '.join(absent[:8])}{', …' if len(absent) > 8 else ''})"
+    hint = nearest(absent[0], names)
+    return DataError(f"{what} missing{named}; the model was fitted with it.", hint if "mean" in hint else "")
 
 
-def _parser(column: Column) -> Callable[[Any], float]:
-    if column.kind == "boolean":
-        false, true = column.levels or ("False", "True")
-        spelt = {false.casefold(): 0.0, true.casefold(): 1.0}
+def copies_of(rows: Rows) -> Array:
+    """int64: for each row the position of the first row with exactly the same conformed cells; its own if none is."""
+    import pandas as pd
 
-        def truth(value: Any) -> float:
-            known = spelt.get(value.strip().casefold()) if isinstance(value, str) else None
-            return as_truth(value) if known is None else known
-
-        return truth
-    if column.kind == "datetime":
-        return lambda value: as_moment(value, column.formats)
-    return as_number
-
-
-def _map_cells(values: Any, parse: Callable[[Any], float], dtype: type) -> Array:
-    """Parse each distinct value once: columns repeat themselves, and parsing is what costs."""
-    known: dict[tuple[type, Any], float] = {}
-    parsed: Array = np.empty(len(values), dtype=dtype)
-    for position, value in enumerate(values.tolist() if hasattr(values, "tolist") else values):
-        try:
-            key = (type(value), value)  # 1, 1.0 and True are equal as keys, but not the same text
-            if key not in known:
-                known[key] = parse(value)
-            parsed[position] = known[key]
-        except TypeError:  # a list or a dict in the cell cannot be remembered
-            parsed[position] = parse(value)
-    return parsed
+    count = len(rows)
+    columns = [_comparable(array) for array in rows.arrays.values()]
+    hashes = np.zeros(count, dtype=np.uint64)
+    for column in columns:
+        hashes = hashes * np.uint64(1_000_003) ^ pd.util.hash_array(column)
+    _, first, group = np.unique(hashes, return_index=True, return_inverse=True)
+    copies: Array = first[group].astype(np.int64)
+    same = np.ones(count, dtype=np.bool_)
+    for column in columns:  # two rows may share a hash by chance
+        same &= column == column[copies]
+    return np.where(same, copies, np.arange(count))
 
 
-def _at(values: Any, mask: Array) -> list[Any]:
-    return [value for value, here in zip(values, mask, strict=True) if here]
+def _comparable(array: Array) -> Array:
+    """Whole numbers that are equal where cells are; a missing cell equals a missing cell."""
+    import pandas as pd
 
-
-def _image_cell(value: Any, base: Path | None) -> str | bytes | None:
-    if isinstance(value, bytes | None):
-        return value or None
-    text = as_text(value)
-    return str((base or Path()) / text) if text else None
+    if array.dtype == object:
+        return np.asarray(pd.factorize(array)[0], dtype=np.int64)
+    if array.dtype.kind != "f":
+        return np.asarray(array, dtype=np.int64)
+    positive = np.where(np.isnan(array), np.nan, array + 0.0)  # one NaN, one zero
+    return np.ascontiguousarray(positive, dtype=np.float64).view(np.int64)
 
 
 def conform_target(values: Any, schema: Schema) -> Array:
@@ -204,20 +186,33 @@ def conform_target(values: Any, schema: Schema) -> Array:
 
     Raises TargetError naming a class that the schema does not know.
     """
+    cells = Cells.of(values)
     if schema.task == "regress":
-        return np.array([as_number(value) for value in values], dtype=np.float64)
-    codes = {name: code for code, name in enumerate(schema.classes)}
-    texts = [as_text(value) for value in values]
-    if schema.class_type in ("int", "float"):  # 1 from JSON is the class that a CSV spells 1.0
-        spelt = {as_number(name): name for name in schema.classes}
-        texts = [text if text is None or text in codes else spelt.get(as_number(text), text) for text in texts]
-    unknown = sorted({text for text in texts if text is not None and text not in codes})
+        return cells.numbers(schema.unit, schema.grouped)
+    distinct = cells.distinct()
+    codes = [class_code(value, schema) for value in distinct.values]
+    unknown = sorted(str(as_text(value)) for value, code in zip(distinct.values, codes, strict=True) if code is None)
     if unknown:
         raise TargetError(
             f"The target {schema.target!r} has a class that the model does not know: {unknown[0]!r}.",
             f"Known are {', '.join(schema.classes[:8])}.",
         )
-    return np.array([-1 if text is None else codes[text] for text in texts], dtype=np.int64)
+    return np.array(codes, dtype=np.int64)[distinct.codes]
+
+
+def class_code(value: Any, schema: Schema) -> int | None:
+    """The position of a class in the schema; -1 when the cell is missing, None when there is no such class."""
+    text = as_text(value)
+    if text is None:
+        return -1
+    if text in schema.classes:
+        return schema.classes.index(text)
+    if schema.class_type in ("int", "float"):  # 1 from JSON is the class that a CSV spells 1.0
+        number = as_number(text)
+        same = [code for code, name in enumerate(schema.classes) if as_number(name) == number]
+    else:  # a label -1 is the class that a source spells '-1', quotes and all
+        same = [code for code, name in enumerate(schema.classes) if unquoted(name) == text]
+    return same[0] if same else None
 
 
 def present(target: Array) -> Array:

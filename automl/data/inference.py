@@ -1,95 +1,40 @@
-"""From raw columns to a schema: which kind each column is, and what is to be predicted."""
+"""From raw columns to a schema: which kind each column is.
+
+A spread sample of the cells says what a column may be; one full pass over the column then decides, and gives the
+exact facts: missing cells, range, whole numbers, levels.
+"""
 
 from __future__ import annotations
 
-import warnings
-from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+import os
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import Any, get_args
 
 import numpy as np
 
-from automl.data.cells import (
-    FALSE_WORDS,
-    TRUE_WORDS,
-    as_moment,
-    as_number,
-    as_text,
-    is_missing,
-)
-from automl.data.dataset import Array
+from automl.data.cells import as_number, as_text, is_missing_feature
+from automl.data.columnar import Array, Cells
+from automl.data.dates import compact_format, epoch_format
+from automl.data.goal import Guess, check_numbers, choose_target, choose_task, classes_of, notation_of_numbers
+from automl.data.names import says_date, says_identifier
 from automl.data.reading import Table
-from automl.data.schema import ClassType, Column, Kind, Schema, TaskName
-from automl.errors import DataError, OptionError, TargetError, nearest
+from automl.data.schema import Column, Kind, Schema, TaskName
+from automl.data.words import IDENTIFIER_SHARE, columns_of_words, counted_words
+from automl.errors import DataError, OptionError, nearest
 
-if TYPE_CHECKING:
-    import pandas as pd
+__all__ = ["KINDS", "Guess", "choose_target", "choose_task", "infer_column", "infer_schema"]
 
-TARGET_NAMES = ("target", "label", "class", "y")
-IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff"})
-MOST_LEVELS = 1_000  # of a category; the rare rest is treated like an unseen level
-MOSTLY_NUMBERS = 0.9  # of a target's values must be numbers for it to be one with mistakes in it
-MOST_CLASSES = 1_000
-FEW_CLASSES = 20  # an integer target with at most so many values is taken for classes
-NUMBER_SHARE = 0.98  # of a text column's cells must parse for it to be a number, date or image
 KINDS = get_args(Kind)
-
-
-@dataclass(frozen=True)
-class Guess:
-    """A decision made for the user, in words, and the option that overrules it."""
-
-    what: str
-    overrule: str
-
-
-def choose_target(table: Table, target: str | None) -> tuple[str, Guess | None]:
-    """The target column: as asked, as the reader knows, by name, or the last column."""
-    names = [str(name) for name in table.frame.columns]
-    if target is not None:
-        if target not in names:
-            raise TargetError(f"There is no column {target!r} in {table.name}.", nearest(target, names))
-        return target, None
-    if len(names) < 2 and table.target is None:
-        raise TargetError(f"{table.name} has one column only: nothing is left to learn from.")
-    if table.target is not None:
-        return table.target, None
-    by_name = [name for name in names if name.casefold() in TARGET_NAMES]
-    chosen = by_name[0] if by_name else names[-1]
-    why = "by its name" if by_name else "the last column"
-    return chosen, Guess(f"target: {chosen} ({why})", "--target COLUMN")
-
-
-def choose_task(target: pd.Series, task: str | None) -> tuple[TaskName, Guess | None]:
-    """classify or regress: as asked, or by the values of the target."""
-    if task == "classify":
-        return "classify", None
-    if task == "regress":
-        return "regress", None
-    if task is not None:
-        raise OptionError(f"There is no task {task!r}.", "Use --task classify or --task regress.")
-    present = [value for value in target.tolist() if not is_missing(value)]
-    numbers = np.array([as_number(value) for value in present])
-    distinct = len({as_text(value) for value in present})
-    mostly = float(np.isfinite(numbers).mean()) if len(numbers) else 0.0
-    if mostly < MOSTLY_NUMBERS:
-        chosen, why = "classify", "its values are not numbers"
-    elif mostly < 1 and distinct > FEW_CLASSES:
-        chosen, why = "regress", f"{mostly:.1%} of its values are numbers"
-    elif mostly < 1:
-        chosen, why = "classify", "not all of its values are numbers"
-    elif distinct == 2:
-        chosen, why = "classify", "it has two values"
-    elif np.any(numbers != np.round(numbers)) or distinct > FEW_CLASSES:
-        chosen, why = "regress", f"it has {distinct} different numbers"
-    else:
-        chosen, why = "classify", f"it has {distinct} different whole numbers"
-    other = "regress" if chosen == "classify" else "classify"
-    return ("classify" if chosen == "classify" else "regress"), Guess(
-        f"task: {chosen} (target {target.name}: {why})", f"--task {other}"
-    )
+SAMPLE = 1_000  # cells say what a column may be
+NUMBER_SHARE = 0.98  # of a column's present cells must be numbers, dates or images for it to be one with mistakes
+WORTH_LOOKING = 0.8  # of the sample, for a full pass to be worth its time
+THREADS_FROM_CELLS = 1_000_000
+SHORTEST_COUNT = 20  # rows in which 1, 2, 3, … is no coincidence
+SHUFFLED_COUNT = 100  # rows in which it is none in any order
+CODE_WIDTH = 4  # digits, and zeros in front: a postcode; 01 to 12 are months and lose nothing as numbers
 
 
 def infer_schema(
@@ -112,180 +57,158 @@ def infer_schema(
             raise OptionError(f"There is no column {name!r} to give a type.", nearest(name, names))
         if kind not in KINDS:
             raise OptionError(f"There is no column type {kind!r}.", f"Use one of {', '.join(KINDS)}.")
-    classes, class_type = _classes(table.frame[target], target) if task == "classify" else ((), "str")
-    if task == "regress":
-        _check_numbers(table.frame[target], target)
-    columns = tuple(
-        Column(name, "ignored", reason=ignored[name])
-        if name in ignored
-        else infer_column(name, table.frame[name].tolist(), wanted.get(name), table.base)
-        for name in names
-        if name != target
-    )
-    schema = Schema(columns, target, task, classes, class_type)
+    goal = _goal(table.frame[target], target, task)
+
+    def inferred(name: str) -> Column:
+        if name in ignored:
+            return Column(name, "ignored", reason=ignored[name])
+        return infer_column(name, table.frame[name], wanted.get(name), table.base)
+
+    features = [name for name in names if name != target]
+    if table.frame.size < THREADS_FROM_CELLS:
+        columns = tuple(map(inferred, features))
+    else:
+        with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:  # Arrow and NumPy let go of the interpreter
+            columns = tuple(pool.map(inferred, features))
+    schema = replace(goal, columns=columns)
     if not schema.used:
         why = "; ".join(f"{column.name}: {column.reason}" for column in columns[:5])
         raise DataError("No column is usable as a feature.", f"({why})" if why else "")
     return schema
 
 
-def infer_column(name: str, cells: Sequence[Any], kind: str | None, base: Path) -> Column:
-    """One column's kind, levels and range; `kind` overrules what the cells look like."""
-    present = [value for value in cells if not is_missing(value)]
-    nullable = len(present) < len(cells)
+def _goal(values: Any, target: str, task: TaskName) -> Schema:
+    """The schema of the target alone."""
+    cells = Cells.of(values)
+    if task == "classify":
+        classes, class_type = classes_of(cells, target)
+        return Schema((), target, task, classes, class_type)
+    notation = notation_of_numbers(cells)
+    check_numbers(cells, target, notation)
+    return Schema((), target, task, unit=notation.unit, grouped=notation.grouped)
+
+
+def infer_column(name: str, cells: Any, kind: str | None, base: Path) -> Column:
+    """One column's kind, levels, range and notation; `kind` overrules what the cells look like."""
     if kind == "ignored":
-        return Column(name, "ignored", nullable, reason="as asked")
-    if not present:
-        return Column(name, "ignored", nullable, reason="always empty")
-    numbers = np.array([as_number(value) for value in present])
-    texts = [as_text(value) or "" for value in present]
-    counts = Counter(texts)
-    if kind is None:
-        if len(counts) == 1 and not nullable:
-            return Column(name, "ignored", nullable, reason=f"always {texts[0][:40]!r}")
-        kind, reason = _guess_kind(name, present, numbers, texts, counts, base)
-        if kind == "ignored":
-            return Column(name, "ignored", nullable, reason=reason)
-    column = Column(name, kind, nullable)  # type: ignore[arg-type]
-    if kind == "number":
-        return _with_range(column, numbers)
-    if kind == "datetime":
-        form = _date_format(texts)
-        formats = () if form is None else (form,)
-        moments = np.array([as_moment(value, formats) for value in present])
-        return replace(_with_range(column, moments), formats=formats, integer=False, example=texts[0])
-    if kind == "boolean":
-        return replace(column, levels=_truth_spellings(counts), example=texts[0])
-    if kind == "category":
-        levels = tuple(level for level, _ in counts.most_common(MOST_LEVELS))
-        return replace(column, levels=levels, example=levels[0])
-    return replace(column, example=texts[0] if kind == "text" else None)
+        return Column(name, "ignored", reason="as asked")
+    column = Cells.of(cells)
+    if kind in (None, "number", "datetime"):
+        found = _of_numbers(name, column, kind)
+        if found is not None:
+            return found
+    return columns_of_words(name, column, kind, base)
 
 
-def _guess_kind(
-    name: str, present: Sequence[Any], numbers: Array, texts: Sequence[str], counts: Counter[str], base: Path
-) -> tuple[Kind, str]:
-    first = present[0]
-    if isinstance(first, bytes):
-        return "image", ""
-    if isinstance(first, bool | np.bool_) or _is_truth(counts):
-        return "boolean", ""
-    if hasattr(first, "isoformat"):
-        return "datetime", ""
-    if np.isfinite(numbers).mean() >= NUMBER_SHARE:
-        if _is_row_number(numbers):
-            return "ignored", "a row number"
-        if _looks_like_id(name) and len(counts) == len(present) and np.all(numbers == np.round(numbers)):
-            return "ignored", "an identifier: every value differs"
-        return "number", ""
-    if _date_format(texts) is not None:
-        return "datetime", ""
-    if _is_image_path(texts, base):
-        return "image", ""
-    words = float(np.mean([len(text.split()) for text in texts[:1000]]))
-    distinct = len(counts) / len(texts)
-    if words >= 3 and distinct > 0.3 and len(counts) > 20:
-        return "text", ""
-    if distinct > 0.95 and len(texts) > 50:
-        return "ignored", "an identifier: nearly every value differs"
-    return "category", ""
-
-
-def _is_truth(counts: Counter[str]) -> bool:
-    words = {text.casefold() for text in counts}
-    return len(counts) == 2 and len(words & TRUE_WORDS) == 1 and len(words & FALSE_WORDS) == 1
-
-
-def _truth_spellings(counts: Counter[str]) -> tuple[str, ...]:
-    false = next((text for text in counts if text.casefold() in FALSE_WORDS), "False")
-    true = next((text for text in counts if text.casefold() in TRUE_WORDS), "True")
-    return (false, true)
-
-
-def _is_row_number(numbers: Array) -> bool:
-    return len(numbers) > 20 and bool(np.all(np.diff(numbers) == 1))
-
-
-def _looks_like_id(name: str) -> bool:
-    return name.casefold() in {"id", "index", "key", "uuid"} or name.endswith(("_id", "ID", "Id", ".id", " id"))
-
-
-def _date_format(texts: Sequence[str]) -> str | None:
-    """The strptime format that nearly all of these texts share, or None."""
-    from pandas.tseries.api import guess_datetime_format
-
-    sample = texts[:: max(len(texts) // 200, 1)][:200]
-    if not all(any(digit.isdigit() for digit in text) for text in sample[:5]):
+def _of_numbers(name: str, cells: Cells, kind: str | None) -> Column | None:
+    """The column of bare numbers; None when the cells are mostly something else."""
+    sample = cells.spread(SAMPLE)
+    if not sample or isinstance(sample[0], bool | np.bool_ | bytes):
         return None
-    # The first text may be ambiguous (01/02/2020); any of the sample may show the true order.
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # pandas warns when a guess contradicts `dayfirst`, which is the point
-        guesses = Counter(
-            guess_datetime_format(text, dayfirst=first) for text in sample[:50] for first in (False, True)
-        )
-    guesses.pop(None, None)
-    for form, _ in guesses.most_common():
-        read = sum(as_moment(text, (str(form),)) == as_moment(text, (str(form),)) for text in sample)
-        if read >= NUMBER_SHARE * len(sample):
-            return str(form)
-    return None
+    if np.isfinite([as_number(value) for value in sample]).mean() < WORTH_LOOKING:
+        return None
+    numbers = cells.numbers()
+    holes = np.flatnonzero(np.isnan(numbers))
+    unread = _present_among(cells, holes)
+    found = numbers if not len(holes) else numbers[~np.isnan(numbers)]
+    if len(found) < NUMBER_SHARE * (len(found) + unread):
+        return None
+    column = Column(name, "number", nullable=len(holes) > unread, reason=counted_words(unread, "no number"))
+    texts = [value for value in sample if isinstance(value, str)]
+    dated = None if kind == "number" else _as_dates(column, cells, found, kind)
+    if dated is not None:
+        return dated
+    column = _with_range(column, found, sample)
+    if kind == "number":
+        return column
+    return _unless_useless(column, cells, found, texts)
 
 
-def _is_image_path(texts: Sequence[str], base: Path) -> bool:
-    sample = texts[:20]
-    if not all(Path(text).suffix.lower() in IMAGE_SUFFIXES for text in sample):
-        return False
-    return any((base / text).is_file() for text in sample)
+def _unless_useless(column: Column, cells: Cells, found: Array, texts: list[str]) -> Column | None:
+    """The column of numbers, ignored when it says nothing of a new row; None when its numbers are names."""
+    if column.minimum == column.maximum and not column.nullable and not column.reason:
+        return _ignored(column, f"always {as_text(cells.take(np.arange(1)).tolist()[0])!r}")
+    if not column.integer:
+        return column
+    if _counts_rows(found):
+        return _ignored(column, "a row number")
+    if says_identifier(column.name) and _all_differ(found):
+        return _ignored(column, "an identifier: every value differs")
+    # Where nearly every code differs, their order says more than levels of one row each.
+    codes = _are_codes(texts) and not IDENTIFIER_SHARE < _share_of_different(found) < 1
+    return None if codes else column
 
 
-def _with_range(column: Column, values: Array) -> Column:
-    values = values[np.isfinite(values)]
-    if not len(values):
-        return replace(column, kind="ignored", reason=f"no cell is a {column.kind}")
+def _ignored(column: Column, reason: str) -> Column:
+    return Column(column.name, "ignored", column.nullable, reason=reason)
+
+
+def _with_range(column: Column, found: Array, sample: list[Any]) -> Column:
+    middle = np.median([number for number in map(as_number, sample) if number == number])
     return replace(
         column,
-        minimum=float(values.min()),
-        maximum=float(values.max()),
-        integer=bool(np.all(values == np.round(values))),
-        example=float(np.median(values)),
+        minimum=float(found.min()),
+        maximum=float(found.max()),
+        integer=bool(np.all(found == np.rint(found))),
+        example=float(middle),
     )
 
 
-def _classes(target: pd.Series, name: str) -> tuple[tuple[str, ...], ClassType]:
-    cells = [value for value in target.tolist() if not is_missing(value)]
-    texts = {as_text(value) or "" for value in cells}
-    if not texts:
-        raise TargetError(f"All values of the target {name!r} are missing.", "Is it the right column?")
-    if len(texts) == 1:
-        raise TargetError(
-            f"The target {name!r} has one class only: {next(iter(texts))!r}.",
-            "There is nothing to tell apart; is it the right column, or a filtered file?",
-        )
-    if len(texts) > max(FEW_CLASSES, min(len(cells) / 2, MOST_CLASSES)):
-        raise TargetError(
-            f"The target {name!r} has {len(texts):,} classes in {len(cells):,} rows, such as {next(iter(cells))!r}.",
-            "For a number use --task regress; is it the right column?",
-        )
-    if all(isinstance(value, bool | np.bool_) for value in cells):
-        return tuple(sorted(texts)), "bool"
-    numbers = {text: as_number(text) for text in texts}
-    if any(np.isnan(number) for number in numbers.values()):
-        return tuple(sorted(texts)), "str"
-    ordered = tuple(sorted(texts, key=lambda text: numbers[text]))
-    whole = all(text.lstrip("+-").isdigit() and str(int(text)) == text for text in texts)
-    exact = all(repr(numbers[text]) == text for text in texts)
-    return ordered, "int" if whole else "float" if exact else "str"
+def _as_dates(column: Column, cells: Cells, found: Array, kind: str | None) -> Column | None:
+    """Whole numbers like 20240131 that are all dates; an epoch only by the user's word."""
+    if kind is None and not (found.min() >= 19000101 and found.max() <= 21001231):
+        return None
+    form = compact_format(np.unique(found).tolist(), says_date(column.name) or kind == "datetime")
+    if form is None:
+        if kind is None:
+            return None
+        form = epoch_format(float(np.abs(found).max()))
+    moments = cells.moments((form,))
+    known = moments[~np.isnan(moments)]
+    example = next(text for text in map(as_text, cells.spread(SAMPLE)) if text is not None)
+    return replace(
+        column,
+        kind="datetime",
+        formats=(form,),
+        minimum=float(known.min()),
+        maximum=float(known.max()),
+        example=example,
+    )
 
 
-def _check_numbers(target: pd.Series, name: str) -> None:
-    cells = target.tolist()
-    present = [value for value in cells if not is_missing(value)]
-    if not present:
-        raise TargetError(f"All values of the target {name!r} are missing.", "Is it the right column?")
-    bad = [value for value in present if np.isnan(as_number(value))]
-    if bad:
-        raise TargetError(
-            f"The target {name!r} is not a number in {len(bad):,} of {len(present):,} rows, "
-            f"for example {str(bad[0])[:40]!r}.",
-            "For classes use --task classify.",
-        )
+def _present_among(cells: Cells, rows: Array) -> int:
+    """How many of these rows hold a cell that is not missing."""
+    if not len(rows):
+        return 0
+    distinct = cells.take(rows).distinct()
+    present = [position for position, value in enumerate(distinct.values) if not is_missing_feature(value)]
+    return int(distinct.counts[present].sum())
+
+
+def _counts_rows(numbers: Array) -> bool:
+    """1, 2, 3, …, or the same in another order."""
+    rows = len(numbers)
+    if rows <= SHORTEST_COUNT:
+        return False
+    if numbers[1] - numbers[0] == 1 and np.all(np.diff(numbers) == 1):
+        return True
+    low = numbers.min()
+    return rows >= SHUFFLED_COUNT and low in (0, 1) and numbers.max() - low == rows - 1 and _all_differ(numbers)
+
+
+def _all_differ(numbers: Array) -> bool:
+    return _share_of_different(numbers) == 1
+
+
+def _share_of_different(numbers: Array) -> float:
+    return len(np.unique(numbers)) / len(numbers)
+
+
+def _are_codes(texts: list[str]) -> bool:
+    """Do leading zeros mean something here, as in the postcode 00501?"""
+    stripped = [text.strip() for text in texts]
+    zeros = sum(len(text) > 1 and text[0] == "0" and text.isdigit() for text in stripped)
+    if not zeros or not all(text.isdigit() for text in stripped):
+        return False
+    widths = {len(text) for text in stripped}
+    return max(widths) >= CODE_WIDTH and (zeros > len(stripped) / 2 or len(widths) == 1)

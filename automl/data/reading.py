@@ -2,30 +2,48 @@
 
 from __future__ import annotations
 
-import csv
-import gzip
-import io
-import json
 import re
-import zlib
 from abc import ABC, abstractmethod
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from automl.data.cells import is_missing
+from automl.data.content import Content, choose_member, members, packing_of
 from automl.errors import DataError, SourceError, nearest
 
 if TYPE_CHECKING:
     import pandas as pd
 
-PARQUET_MAGIC = b"PAR1"
-GZIP_MAGIC = b"\x1f\x8b"
-SNIFFED_BYTES = 64 * 1024
-# 3,14 or 1.234,5: a number as much of Europe writes it
-DECIMAL_COMMA = r"\s*[-+]?(?:\d+|\d{1,3}(?:\.\d{3})+)(?:,\d+)?\s*"
-THOUSANDS_OR_WHOLE = r"\s*[-+]?(?:\d+|\d{1,3}(?:,\d{3})+)\s*"
+IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff"})
+FORMATS = {
+    **dict.fromkeys((".csv", ".tsv", ".tab", ".psv", ".txt", ".dat", ".data"), "text"),
+    **dict.fromkeys((".parquet", ".pq"), "parquet"),
+    **dict.fromkeys((".feather", ".arrow", ".ipc"), "arrow"),
+    **dict.fromkeys((".jsonl", ".ndjson"), "json lines"),
+    ".json": "json",
+    **dict.fromkeys((".xlsx", ".xlsm", ".xls", ".ods"), "workbook"),
+    **dict.fromkeys((".db", ".sqlite", ".sqlite3"), "sqlite"),
+}
+MAGICS = {b"PAR1": "parquet", b"ARROW1": "arrow", b"SQLite format 3\x00": "sqlite", b"\xd0\xcf\x11\xe0": "workbook"}
+READABLE = (
+    "CSV or TSV, Parquet, Feather, JSON, JSON Lines, Excel (.xlsx, .xls, .ods), SQLite, each also packed (.gz, .bz2, "
+    ".xz, .zip); a database or file address; a folder with one sub-folder of images or texts per class"
+)
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which part of a source that holds several tables.
+
+    `query` is SQL for a database; `table` names a table in a database or a file in a zip archive; `sheet` one of a
+    workbook.
+    """
+
+    query: str | None = None
+    table: str | None = None
+    sheet: str | None = None
 
 
 @dataclass(frozen=True)
@@ -33,7 +51,8 @@ class Table:
     """Raw cells as they came. `base` is where relative paths in cells point; `target` what a reader knows
     to be the target; `notes` what a user should be told about the reading.
 
-    `kinds` holds what the reader knows about columns (an image folder: its image column).
+    `kinds` holds what the reader knows about columns (an image folder: its image column); `source` is what a user
+    would name to read it again, where that may be shown.
     """
 
     frame: pd.DataFrame
@@ -42,6 +61,7 @@ class Table:
     target: str | None = None
     kinds: dict[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    source: str = "DATA"
 
     def __post_init__(self) -> None:
         """Column names become text; DataError if two are the same."""
@@ -51,6 +71,26 @@ class Table:
             raise DataError(f"Two columns of {self.name} are called {twice[0]!r}.", "Rename one of them.")
         if names != self.frame.columns.tolist():
             object.__setattr__(self, "frame", self.frame.set_axis(names, axis=1))
+
+
+def table_of(frame: Any) -> Table:
+    """A pandas or polars frame as a table. A named pandas index becomes a column. DataError for anything else, and
+    for a frame without rows or columns."""
+    import pandas as pd
+
+    if not isinstance(frame, pd.DataFrame):
+        if type(frame).__module__.split(".")[0] != "polars" or not hasattr(frame, "to_arrow"):
+            raise DataError(
+                f"A {type(frame).__name__} is not a table that can be read.",
+                "Give a path, an address, or a pandas or polars DataFrame.",
+            )
+        frame = frame.to_arrow().to_pandas()
+    if not len(frame.columns) or frame.empty:
+        raise DataError("The data frame has no rows." if len(frame.columns) else "The data frame has no columns.")
+    if isinstance(frame.columns, pd.MultiIndex):
+        frame = frame.set_axis(["_".join(map(str, name)) for name in frame.columns], axis=1)
+    unnamed = frame.index.names == [None] or any(name in frame.columns for name in frame.index.names)
+    return Table(frame.reset_index(drop=unnamed))
 
 
 class Reader(ABC):
@@ -63,36 +103,99 @@ class Reader(ABC):
         """Can this reader take the source at this existing path? Must be quick and must not raise."""
 
     @abstractmethod
-    def read(self, path: Path) -> Table:
+    def read(self, path: Path, wanted: Wanted) -> Table:
         """The whole source as a table; raises SourceError with a remedy."""
 
 
 class TableReader(Reader):
-    """CSV and its kin (.csv, .tsv, .txt, each also .gz), Parquet, and JSON Lines."""
+    """Every file that holds a table, plain or packed: `READABLE` says which."""
 
     name = "table"
-    suffixes = frozenset({".csv", ".tsv", ".txt", ".parquet", ".jsonl", ".ndjson"})
 
     def accepts(self, path: Path) -> bool:
-        suffix = path.with_suffix("").suffix if path.suffix == ".gz" else path.suffix
-        return path.is_file() and suffix.lower() in self.suffixes
+        try:
+            return path.is_file() and (
+                _known(path) or (packing_of(path) == "zip" and bool(_format_of(Content(path)) or _tables(path)))
+            )
+        except SourceError:  # it may not be read, or is damaged: reading it says so
+            return True
 
-    def read(self, path: Path) -> Table:
+    def read(self, path: Path, wanted: Wanted) -> Table:
         if path.stat().st_size == 0:
             raise SourceError(f"{path} is empty.", "A table needs a header line and rows.")
-        lower = path.name.lower()
-        notes: tuple[str, ...] = ()
-        if lower.endswith(".parquet"):
-            frame = _read_parquet(path)
-        elif lower.removesuffix(".gz").endswith((".jsonl", ".ndjson")):
-            frame = _read_json_lines(path)
-        else:
-            frame, notes = _read_csv(path)
-        if frame.empty:
+        content = _content(path, wanted)
+        frame, notes = _read(content, _format_of(content) or "text", wanted)
+        if not len(frame.columns):
+            raise SourceError(f"{content} holds no table.", "A table needs named columns and rows.")
+        if not len(frame):
             raise SourceError(
-                f"{path} has a header ({len(frame.columns)} columns) but no rows.", "Is the file complete?"
+                f"{content} has a header ({len(frame.columns)} columns) but no rows.", "Is the file complete?"
             )
-        return Table(frame, base=path.resolve().parent, name=stem(path), notes=notes)
+        if content.packing == "zip":
+            from automl.data.archive import with_members
+
+            frame = with_members(frame, content)
+        return Table(frame, base=path.resolve().parent, name=stem(path), notes=tuple(notes))
+
+
+def _known(path: Path) -> bool:
+    """Does the name, or the first bytes, say that this is a table? Not of a zip archive, which may hold anything."""
+    packing = packing_of(path)
+    return packing != "zip" and (Content(path).suffix in FORMATS or _magic(Content(path, packing)) is not None)
+
+
+def _magic(content: Content) -> str | None:
+    return next((form for magic, form in MAGICS.items() if content.head.startswith(magic)), None)
+
+
+def _content(path: Path, wanted: Wanted) -> Content:
+    packing = packing_of(path)
+    if packing != "zip":
+        return Content(path, packing)
+    if _format_of(Content(path)):
+        return Content(path)
+    tables = _tables(path)
+    if not tables and wanted.table is None:
+        raise SourceError(f"{path} holds no table.", f"What can be read: {READABLE}.")
+    return Content(path, "zip", choose_member(path, tables, wanted.table))
+
+
+def _format_of(content: Content) -> str | None:
+    """By the first bytes, else by the name. A workbook is a zip archive itself, told by its members."""
+    if not content.packing and packing_of(content.path) == "zip":
+        names = set(members(content.path))
+        return "workbook" if names & {"xl/workbook.xml", "content.xml", "xl/workbook.bin"} else None
+    return _magic(content) or FORMATS.get(content.suffix)
+
+
+def _tables(path: Path) -> list[str]:
+    """The tables in a zip archive. Loose texts beside images describe them and are no tables."""
+    names = members(path)
+    tables = [name for name in names if Path(name).suffix.lower() in FORMATS]
+    rich = [name for name in tables if Path(name).suffix.lower() != ".txt"]
+    return rich or (tables if len(tables) == 1 and len(names) == 1 else [])
+
+
+def _read(content: Content, form: str, wanted: Wanted) -> tuple[pd.DataFrame, Sequence[str]]:
+    if form == "text":
+        from automl.data.delimited import read_delimited
+
+        return read_delimited(content)
+    if form in ("parquet", "arrow"):
+        from automl.data.arrow_files import read_arrow, read_parquet
+
+        return read_parquet(content) if form == "parquet" else read_arrow(content)
+    if form in ("json", "json lines"):
+        from automl.data.json_text import read_json, read_json_lines
+
+        return read_json(content) if form == "json" else read_json_lines(content)
+    if form == "workbook":
+        from automl.data.workbook import read_workbook
+
+        return read_workbook(content, wanted.sheet)
+    from automl.data.sql import read_sqlite
+
+    return read_sqlite(content, wanted)
 
 
 def stem(path: Path) -> str:
@@ -103,135 +206,20 @@ def stem(path: Path) -> str:
 
 def existing(source: str | Path) -> Path:
     """The path of a source; SourceError if there is none, with the nearest name beside it."""
-    path = Path(source).expanduser()
-    if path.exists():
-        return path
-    folder = path.parent
-    beside = [entry.name for entry in folder.iterdir()] if folder.is_dir() else []
+    path = Path(source)
+    try:
+        path = path.expanduser()
+        if path.is_file() or path.is_dir():
+            return path
+        if path.exists():
+            raise SourceError(f"{path} is a pipe, a socket or a device, which is never read.", "Write it to a file.")
+        if path.is_symlink():
+            raise SourceError(f"{path} is a link to {path.readlink()}, which does not exist.")
+        folder = path.parent
+        beside = [entry.name for entry in folder.iterdir()] if folder.is_dir() else []
+    except (OSError, ValueError, RuntimeError) as error:  # a name too long, a NUL in it, no such user, no permission
+        if isinstance(error, SourceError):
+            raise
+        raise SourceError(f"{str(source)[:80]!r} is no path that can be opened: {error}.") from error
     hint = nearest(path.name, beside) if folder.is_dir() else f"The folder {folder} does not exist either."
     raise SourceError(f"There is no file or folder {path}.", "" if hint.startswith("There is:") else hint)
-
-
-def _read_parquet(path: Path) -> pd.DataFrame:
-    import pandas as pd
-    import pyarrow as pa
-
-    try:
-        frame = pd.read_parquet(path)
-    except (pa.ArrowInvalid, OSError) as error:
-        raise SourceError(f"{path} is not a readable Parquet file: {_first_line(error)}.") from error
-    return frame.reset_index(drop=frame.index.names == [None])  # a named index is a column that pandas set aside
-
-
-def _read_json_lines(path: Path) -> pd.DataFrame:
-    """One record per line. Not by pandas, whose quick parser misses the last digit of a number."""
-    import pandas as pd
-
-    records = []
-    for number, line in enumerate(_decode(path).split("\n"), start=1):
-        if not line.strip():
-            continue
-        try:
-            record = json.loads(line)
-        except ValueError as error:
-            raise SourceError(
-                f"{path} is not JSON Lines: line {number}: {_first_line(error)}.", "Each line must be one JSON object."
-            ) from error
-        if not isinstance(record, dict):
-            raise SourceError(
-                f"{path} is not JSON Lines: line {number} is no object.", 'Each line must be like {"column": value}.'
-            )
-        records.append(record)
-    return pd.DataFrame(records)
-
-
-def _read_csv(path: Path) -> tuple[pd.DataFrame, tuple[str, ...]]:
-    """Every cell as text: what a cell means is decided once, by the schema, not by the reader. And notes."""
-    import pandas as pd
-
-    text = _decode(path)
-    delimiter = _sniff_delimiter(text[:SNIFFED_BYTES])
-    try:
-        lines = pd.read_csv(
-            io.StringIO(text), sep=delimiter, header=None, dtype=str, keep_default_na=False, na_values=[]
-        )
-    except pd.errors.EmptyDataError as error:
-        raise SourceError(f"{path} holds no table.", "A table needs a header line and rows.") from error
-    except (pd.errors.ParserError, csv.Error) as error:
-        reason = _first_line(error).removeprefix("Error tokenizing data. C error: ")
-        raise SourceError(
-            f"{path} is not a table that can be read: {reason}.",
-            f"Columns were split at {delimiter!r}; does every line have as many as the header?",
-        ) from error
-    names = [name.strip() or f"Unnamed: {position}" for position, name in enumerate(lines.iloc[0])]
-    frame = lines.iloc[1:].reset_index(drop=True).set_axis(names, axis=1)
-    # Where the comma separates cells it cannot also be a decimal mark, unless every such cell is quoted.
-    return (frame, ()) if delimiter == "," or frame.empty else _with_decimal_points(frame, delimiter)
-
-
-def _with_decimal_points(frame: pd.DataFrame, delimiter: str) -> tuple[pd.DataFrame, tuple[str, ...]]:
-    """Columns of numbers with decimal commas, rewritten with points, and a note that names them."""
-    import pandas as pd
-
-    rewritten = [position for position in range(frame.shape[1]) if _has_commas(frame.iloc[:, position], delimiter)]
-    if not rewritten:
-        return frame, ()
-    columns = {position: frame.iloc[:, position] for position in range(frame.shape[1])}
-    for position in rewritten:
-        columns[position] = columns[position].str.replace(".", "", regex=False).str.replace(",", ".", regex=False)
-    names = [str(frame.columns[position]) for position in rewritten]
-    shown = ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
-    return pd.DataFrame(columns).set_axis(frame.columns, axis=1), (f"decimal commas were read in: {shown}",)
-
-
-def _has_commas(cells: pd.Series, delimiter: str) -> bool:
-    """Are these numbers with decimal commas? 1,234 alone may be a thousand: only a semicolon, the separator of files
-    with decimal commas, makes it one and a bit."""
-    present = cells[[not is_missing(cell) for cell in cells]]
-    if not (present.str.fullmatch(DECIMAL_COMMA).all() and present.str.contains(",").any()):
-        return False
-    return delimiter == ";" or bool((~present.str.fullmatch(THOUSANDS_OR_WHOLE)).any())
-
-
-def _decode(path: Path) -> str:
-    """The text of a file: UTF-8, UTF-16 by its mark, else Windows-1252. Refuses binary files."""
-    raw = path.read_bytes()
-    if raw.startswith(GZIP_MAGIC):
-        try:
-            raw = gzip.decompress(raw)
-        except (OSError, EOFError, zlib.error) as error:
-            raise SourceError(f"{path} is a damaged gzip file: {_first_line(error)}.") from error
-    if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
-        try:
-            return raw.decode("utf-16")
-        except UnicodeDecodeError as error:
-            raise SourceError(f"{path} begins like UTF-16 text but is not: {_first_line(error)}.") from error
-    if b"\x00" in raw[:SNIFFED_BYTES] or raw.startswith(PARQUET_MAGIC):
-        kind = "a Parquet file" if raw.startswith(PARQUET_MAGIC) else "a binary file"
-        raise SourceError(
-            f"{path} is {kind}, not a text table.", "Give it its right ending, or export it as CSV or Parquet."
-        )
-    try:
-        return raw.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        return raw.decode("cp1252", errors="replace")
-
-
-def _sniff_delimiter(sample: str) -> str:
-    """The separator whose count is the same, and not zero, on most of the first lines."""
-    lines = sample.splitlines()[:50]
-    if not lines:
-        return ","
-
-    def agreement(delimiter: str) -> tuple[float, int]:
-        counts = [len(row) for row in csv.reader(lines, delimiter=delimiter)]
-        wide = counts[0] if counts else 0
-        same = sum(count == wide for count in counts) / max(len(counts), 1)
-        return (same if wide > 1 else 0.0, wide)
-
-    best = max(",;\t|", key=agreement)
-    return best if agreement(best)[0] > 0.5 else ","
-
-
-def _first_line(error: BaseException) -> str:
-    return str(error).strip().split("\n")[0].rstrip(".")

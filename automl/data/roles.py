@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal
+
+from automl.errors import OptionError, nearest
+
+if TYPE_CHECKING:
+    from automl.data.reading import Table
 
 SplitKind = Literal["random", "stratified", "group", "time"]
 
@@ -22,3 +28,30 @@ class Roles:
     use_sensitive: bool = False
     group: str | None = None
     time: str | None = None
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> Roles:
+        """The roles that `dataclasses.asdict` made a record of, also after a trip through JSON."""
+        return cls(**{**record, "exclude": tuple(record["exclude"]), "sensitive": tuple(record["sensitive"])})
+
+    def ignored(self, target: str, table: Table) -> dict[str, str]:
+        """The columns that these roles keep from the features, with the reason.
+
+        Raises OptionError for a column that is not in the table, or that is the target.
+        """
+        names = [str(name) for name in table.frame.columns]
+        for option, given in (
+            ("--exclude", self.exclude),
+            ("--sensitive", self.sensitive),
+            ("--group", (self.group,) if self.group else ()),
+            ("--time-column", (self.time,) if self.time else ()),
+        ):
+            for name in given:
+                if name not in names:
+                    raise OptionError(f"There is no column {name!r} for {option}.", nearest(name, names))
+                if name == target:
+                    raise OptionError(f"{option} names the target {name!r}.", "Name another column.")
+        reasons = dict.fromkeys(self.exclude, "excluded, as asked")
+        if not self.use_sensitive:
+            reasons |= dict.fromkeys(self.sensitive, "sensitive: only for the fairness figures")
+        return reasons

@@ -7,7 +7,8 @@ every later row, so that training, prediction and monitoring cannot disagree.
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -25,8 +26,9 @@ class Column:
     `minimum`/`maximum`: the range seen at fit (number; seconds since the epoch for datetime).
     `unit`: number — what is written around it in text ("$", "%", "kmpl"); a cell in another unit is unreadable.
     `grouped`: number — commas separate thousands ("1,234.5").
-    `formats`: the strptime formats of a datetime column read from text, tried in this order.
-    `reason`: why an ignored column is ignored.
+    `formats`: the strptime formats of a datetime column, tried in this order before ISO 8601; "epoch" (or "epoch ms",
+    "us", "ns") for plain numbers since 1970.
+    `reason`: why an ignored column is ignored; of a used one, what a user should know of how it is read.
     """
 
     name: str
@@ -43,16 +45,26 @@ class Column:
     example: str | float | bool | None = None
     reason: str = ""
 
+    @property
+    def codes(self) -> int:
+        """How many codes a category has: its levels, and the one that the rare and the unseen ones share."""
+        return len(self.levels) + self.other
+
 
 @dataclass(frozen=True)
 class Schema:
-    """The columns, the target and the task. Classes are canonical text, in the order of probabilities."""
+    """The columns, the target and the task. Classes are canonical text, in the order of probabilities.
+
+    `unit` and `grouped`: how the numbers of a regression's target are written, as of a `Column`.
+    """
 
     columns: tuple[Column, ...]
     target: str
     task: TaskName
     classes: tuple[str, ...] = ()
     class_type: ClassType = "str"
+    unit: str = ""
+    grouped: bool = False
 
     @property
     def used(self) -> tuple[Column, ...]:
@@ -69,6 +81,16 @@ class Schema:
             if column.name == name:
                 return column
         raise KeyError(name)
+
+    def ignoring(self, reasons: Mapping[str, str]) -> Schema:
+        """The same schema without these columns, each with the reason."""
+        columns = tuple(
+            Column(column.name, "ignored", column.nullable, reason=reasons[column.name])
+            if column.name in reasons
+            else column
+            for column in self.columns
+        )
+        return replace(self, columns=columns)
 
     def class_value(self, text: str) -> str | int | float | bool:
         """A class as the source spelt it: 1 for an integer-coded class, not '1'."""

@@ -186,14 +186,17 @@ def _grouped(target: Array, schema: Schema, groups: Array, folds: int, rng: np.r
         part = int(np.argmax(left @ shares[group]))
         room[part] -= shares[group]
         chosen[group] = labels[part]
+    if len(np.unique(chosen[chosen >= 0])) < folds:  # a few huge groups: better a fold each than a fold without rows
+        chosen[np.argsort(-shares.sum(axis=1), kind="stable")] = np.arange(count) % folds
     return Split(chosen[groups], folds)
 
 
 def _strata(target: Array, schema: Schema) -> Array:
-    """The class of each row; for a number, which tenth of the values it lies in."""
-    if schema.task == "classify":
-        return target
-    return np.digitize(target, np.quantile(target, np.linspace(0.1, 0.9, 9)))
+    """The class of each row; for a number, which tenth of the values it lies in. Numbered without gaps."""
+    strata = target
+    if schema.task != "classify":
+        strata = np.digitize(target, np.quantile(target, np.linspace(0.1, 0.9, 9)))
+    return np.unique(strata, return_inverse=True)[1]
 
 
 def _stratified_order(target: Array, schema: Schema, rng: np.random.Generator) -> Array:

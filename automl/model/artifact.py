@@ -1,9 +1,9 @@
 """A model as a folder: written whole, read with every file's hash checked, and re-predicted to verify.
 
     manifest.json       format, schema's task, metric, library versions, data fingerprint, SHA-256 of each file
-    model.json          the card, the problem and the members
+    model.json          the card, the problem, the members and the weights of the decision
     schema.json
-    members/I/FOLD/     what each learner saved
+    members/I/J/        what each learner saved
     selftest.json       raw rows and the outputs they must give; their images lie in selftest/
     reference*          rows for the monitor (see automl.model.reference)
 
@@ -30,9 +30,10 @@ from automl.errors import ArtifactError
 from automl.hooks import find_architecture
 from automl.model.model import Card, Member, Model
 from automl.model.reference import Reference
+from automl.search.balance import load_learner
 from automl.task import Problem
 
-FORMAT = 1
+FORMAT = 2
 MANIFEST = "manifest.json"
 LIBRARIES = ("automl-loop", "numpy", "scikit-learn", "xgboost", "lightgbm", "torch")
 # Outputs must agree to this much on another machine; on the same machine they agree to the last bit.
@@ -54,8 +55,8 @@ def save_model(model: Model, folder: Path, selftest: SelfTest, reference: Refere
     model.schema.save(folder / "schema.json")
     members = []
     for number, member in enumerate(model.members):
-        for fold, learner in enumerate(member.learners):
-            home = folder / "members" / str(number) / str(fold)
+        for position, learner in enumerate(member.learners):
+            home = folder / "members" / str(number) / str(position)
             home.mkdir(parents=True)
             learner.save(home)
         members.append(
@@ -74,6 +75,7 @@ def save_model(model: Model, folder: Path, selftest: SelfTest, reference: Refere
             "metric": model.problem.metric,
             "seed": model.problem.seed,
             "constant": np.asarray(model.constant).tolist(),
+            "decision": list(model.decision),
             "members": members,
         },
     )
@@ -129,12 +131,13 @@ def load_model(folder: str | Path) -> Model:
     members = []
     for number, entry in enumerate(record["members"]):
         family = find_architecture(problem.modality, entry["architecture"])
-        homes = [folder / "members" / str(number) / str(fold) for fold in range(entry["learners"])]
-        learners = tuple(family.load(home, problem) for home in homes)
+        homes = [folder / "members" / str(number) / str(position) for position in range(entry["learners"])]
+        learners = tuple(load_learner(family, home, problem) for home in homes)
         members.append(Member(entry["weight"], entry["architecture"], entry["parameters"], learners))
-    card = Card(**{**record["card"], "notes": tuple(record["card"]["notes"])})
+    told = record["card"]
+    card = Card(**{**told, "notes": tuple(told["notes"]), "fairness": tuple(told.get("fairness", ()))})
     constant = np.asarray(record["constant"], dtype=np.float64)
-    return Model(problem, tuple(members), constant, card, folder)
+    return Model(problem, tuple(members), constant, card, folder, tuple(record.get("decision", ())))
 
 
 def check_files(folder: Path) -> None:

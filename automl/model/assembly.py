@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,8 +12,10 @@ import numpy as np
 from automl.data.dataset import Array, Dataset
 from automl.data.splits import Split
 from automl.hooks import find_architecture
-from automl.metrics import Metric
+from automl.metrics import Metric, find_metric
 from automl.model.model import Card, Member, Model, combine
+from automl.model.threshold import choose_decision, weighed
+from automl.search.balance import load_learner
 from automl.search.ensemble import select_members
 from automl.search.run import Run, TrialResult
 from automl.task import Problem
@@ -59,7 +61,7 @@ def assemble(run: Run, dataset: Dataset, split: Split, metric: Metric, deadline:
     if not results:
         note = f"only the best constant was delivered: {error or 'no trial finished in the time'}"
         scores = _scores(floor, dataset.target, split, metric)
-        card = _card(run, dataset, metric, scores, (note,))
+        card = replace(_card(run, dataset, metric), scores=scores, notes=(note,))
         return Assembly(Model(problem, (), constant, card), [], floor, dataset.target, (note,))
     validated = split.validated
     outputs = {result.number: _load(run, result, "out_of_fold") for result in results[:60]}
@@ -76,14 +78,24 @@ def assemble(run: Run, dataset: Dataset, split: Split, metric: Metric, deadline:
     honest[validated] = combine(weights, [outputs[result.number][validated] for result in chosen])
     if len(split.holdout):
         honest[split.holdout] = combine(weights, [_load(run, result, "holdout") for result in chosen])
-    members = tuple(
-        _member(run, problem, result, weight, split.folds) for result, weight in zip(chosen, weights, strict=True)
-    )
-    scores = _scores(honest, dataset.target, split, metric)
-    card = _card(run, dataset, metric, scores, _odd_holdout(scores, metric))
+    members = tuple(_member(run, problem, result, weight) for result, weight in zip(chosen, weights, strict=True))
     by_number = {result.number: weight for result, weight in zip(chosen, weights, strict=True)}
     leaderboard = [_row(rank, result, by_number, metric) for rank, result in enumerate(results, start=1)]
-    return Assembly(Model(problem, members, constant, card), leaderboard, honest, dataset.target, card.notes)
+    model = _judged(Model(problem, members, constant, _card(run, dataset, metric)), honest, dataset, split, deadline)
+    return Assembly(model, leaderboard, honest, dataset.target, model.card.notes)
+
+
+def _judged(model: Model, honest: Array, dataset: Dataset, split: Split, deadline: float) -> Model:
+    """The model with its decision, chosen on the out-of-fold outputs, its scores, and a note on either."""
+    metric, validated = find_metric(model.card.metric), split.validated
+    target, classes = dataset.target, model.schema.classes
+    decision = choose_decision(metric, target[validated], honest[validated], classes, deadline)
+    decided = weighed(honest, decision.weights)
+    decided[validated] = decision.honest
+    scores = _scores(decided, target, split, metric)
+    odd = _odd_holdout(scores, metric, split.forward)
+    notes = (decision.note, *odd) if decision.note else odd
+    return replace(model, decision=decision.weights, card=replace(model.card, scores=scores, notes=notes))
 
 
 def best_constant(target: Array, problem: Problem, metric: Metric) -> Array:
@@ -99,10 +111,10 @@ def _load(run: Run, result: TrialResult, what: str) -> Array:
     return np.load(run.trials_folder / f"{result.number:05d}" / f"{what}.npy", allow_pickle=False)
 
 
-def _member(run: Run, problem: Problem, result: TrialResult, weight: float, folds: int) -> Member:
+def _member(run: Run, problem: Problem, result: TrialResult, weight: float) -> Member:
     family = find_architecture(problem.modality, result.architecture)
-    home = run.trials_folder / f"{result.number:05d}" / "folds"
-    learners = tuple(family.load(home / str(fold), problem) for fold in range(folds))
+    kept = (run.trials_folder / f"{result.number:05d}" / "learners").iterdir()
+    learners = tuple(load_learner(family, home, problem) for home in sorted(kept, key=lambda home: int(home.name)))
     return Member(weight, result.architecture, result.parameters, learners)
 
 
@@ -115,10 +127,18 @@ def _scores(outputs: Array, target: Array, split: Split, metric: Metric) -> dict
     return {name: score for name, score in scores.items() if np.isfinite(score)}
 
 
-def _odd_holdout(scores: Mapping[str, float], metric: Metric) -> tuple[str, ...]:
-    """A note when the holdout says something else than the many more out-of-fold rows do."""
+def _odd_holdout(scores: Mapping[str, float], metric: Metric, forward: bool) -> tuple[str, ...]:
+    """A note when the holdout says something else than the many more out-of-fold rows do.
+
+    Forward in time the holdout is the newest part, which is what the next rows will be like.
+    """
     if "holdout" not in scores or scores["holdout_low"] <= scores["out_of_fold"] <= scores["holdout_high"]:
         return ()
+    if forward:
+        return (
+            f"the newest rows are not like those before them ({metric.name} {scores['out_of_fold']:.4g} out-of-fold): "
+            f"expect a {metric.name} nearer to the {scores['holdout']:.4g} of the holdout",
+        )
     kind = "an easy" if metric.better(scores["holdout"], scores["out_of_fold"]) else "a hard"
     return (
         f"the holdout happens to be {kind} part of the data: "
@@ -135,16 +155,16 @@ def interval(target: Array, outputs: Array, metric: Metric) -> tuple[float, floa
     return float(low), float(high)
 
 
-def _card(run: Run, dataset: Dataset, metric: Metric, scores: Mapping[str, float], notes: tuple[str, ...]) -> Card:
+def _card(run: Run, dataset: Dataset, metric: Metric) -> Card:
+    """What is known before anything is scored."""
     return Card(
         name=run.question.name,
         metric=metric.name,
-        scores=scores,
+        scores={},
         rows=len(dataset),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         fingerprint=run.question.fingerprint,
         run=run.folder.name,
-        notes=notes,
     )
 
 

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from automl.data.dataset import Array, Issue, Rows, conform
-from automl.data.reading import Table
+from automl.data.reading import table_of
 from automl.data.schema import Schema
 from automl.errors import DataError
 from automl.hooks import find_task, read_source
+from automl.model.threshold import decide
 from automl.task import Features, Learner, Parameters, Problem
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ PREDICT_BATCH_ROWS = 20_000  # bounds the memory of features, not of the answer
 
 @dataclass(frozen=True)
 class Member:
-    """One chosen trial of the ensemble: its weight and the learners of its folds, which are averaged."""
+    """One chosen trial of the ensemble: its weight and the learners that answer for it, which are averaged."""
 
     weight: float
     architecture: str
@@ -39,7 +40,7 @@ class Card:
     """What there is to say about a model, plain JSON.
 
     `scores`: out_of_fold (what the search chose by); holdout (rows no decision saw) with the ends of its 95% interval
-    holdout_low and holdout_high, where there are such rows.
+    holdout_low and holdout_high, where there are such rows. `fairness`: see automl.model.fairness.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Card:
     fingerprint: str
     run: str = ""
     notes: tuple[str, ...] = ()
+    fairness: tuple[Mapping[str, Any], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -73,13 +75,18 @@ class Constant:
 
 @dataclass(frozen=True)
 class Model:
-    """Schema and weighted learners. Without members it answers `constant`."""
+    """Schema and weighted learners. Without members it answers `constant`.
+
+    `decision`: weights by class that turn probabilities into an answer (see automl.model.threshold), empty for equal
+    ones.
+    """
 
     problem: Problem
     members: tuple[Member, ...]
     constant: Array
     card: Card
     folder: Path | None = field(default=None, compare=False)
+    decision: tuple[float, ...] = ()
 
     def __repr__(self) -> str:
         scores = ", ".join(f"{where} {score:.4g}" for where, score in self.card.scores.items())
@@ -114,24 +121,33 @@ class Model:
             [np.mean([learner.predict(features) for learner in member.learners], axis=0) for member in self.members],
         )
 
-    def answer(self, columns: Mapping[str, Sequence[Any]] | pd.DataFrame, base: Path | None = None) -> Answers:
-        """Predictions for raw columns of equal length. Raises DataError for a missing column or no rows."""
-        rows = conform(columns, self.schema, base)
+    def decide(self, outputs: Array) -> Array:
+        """The class index (int64) that is answered to each row of probabilities."""
+        return decide(outputs, self.decision)
+
+    def answer(
+        self, columns: Mapping[str, Sequence[Any]] | pd.DataFrame, base: Path | None = None, strict: bool = False
+    ) -> Answers:
+        """Predictions for raw columns of equal length.
+
+        Raises DataError for no rows, and for a column or (if `strict`) a cell that cannot be taken (see `conform`).
+        """
+        rows = conform(columns, self.schema, base, strict)
         if not len(rows):
             raise DataError("There are no rows to predict.")
         output = self.outputs(rows)
         if self.schema.task == "regress":
             return Answers([float(value) for value in output], None, rows.issues)
         classes = self.classes
-        return Answers([classes[winner] for winner in output.argmax(axis=1)], output, rows.issues)
+        return Answers([classes[winner] for winner in self.decide(output)], output, rows.issues)
 
     def predict(self, data: Data) -> pd.Series:
         """The prediction for each row of a frame, or of any source that `fit` takes, in its order."""
         import pandas as pd
 
-        frame, base = _frame_of(data)
-        answers = self.answer(frame, base)
-        return pd.Series(answers.prediction, index=getattr(frame, "index", None), name="prediction")
+        columns, base, index = _columns_of(data)
+        answers = self.answer(columns, base)
+        return pd.Series(answers.prediction, index=index, name="prediction")
 
     def predict_proba(self, data: Data) -> pd.DataFrame:
         """The probability of each class for each row; columns are the classes. Classification only."""
@@ -139,9 +155,9 @@ class Model:
 
         if self.schema.task != "classify":
             raise DataError("A regression model has no probabilities.", "Use predict.")
-        frame, base = _frame_of(data)
-        answers = self.answer(frame, base)
-        return pd.DataFrame(answers.probabilities, columns=self.classes, index=getattr(frame, "index", None))
+        columns, base, index = _columns_of(data)
+        answers = self.answer(columns, base)
+        return pd.DataFrame(answers.probabilities, columns=self.classes, index=index)
 
 
 def combine(weights: Sequence[float], outputs: Sequence[Array]) -> Array:
@@ -163,12 +179,15 @@ def settle(outputs: Array) -> Array:
     return np.round(outputs * scale) / scale
 
 
-def _frame_of(data: Data) -> tuple[Any, Path | None]:
+def _columns_of(data: Data) -> tuple[Any, Path | None, Any]:
+    """The raw columns, where their paths refer to, and the index of the answers."""
     if isinstance(data, str | Path):
         table = read_source(data)
-        return table.frame, table.base
+        return table.frame, table.base, None
     if isinstance(data, list):
         import pandas as pd
 
         data = pd.DataFrame(data)
-    return (data if isinstance(data, Mapping) else Table(data).frame), None
+    if isinstance(data, Mapping):
+        return data, None, None
+    return table_of(data).frame, None, getattr(data, "index", None)

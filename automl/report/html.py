@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from html import escape
 from pathlib import Path
+from typing import Any
 
 from automl.data.dataset import describe_number
 from automl.data.schema import Column
@@ -22,8 +23,17 @@ th { border-bottom: 1px solid #d8dee6; font-weight: 600 } .n { text-align: right
 """
 
 
-def write_report(path: Path, model: Model, leaderboard: Sequence[LeaderboardRow], notes: Sequence[str]) -> None:
-    """Write the page: scores, decisions, leaderboard, members, columns."""
+def write_report(
+    path: Path,
+    model: Model,
+    leaderboard: Sequence[LeaderboardRow],
+    notes: Sequence[str],
+    private: Collection[str] = (),
+) -> None:
+    """Write the page: scores, decisions, leaderboard, members, groups of sensitive columns, columns.
+
+    No cell of a `private` column is shown, and none of a text.
+    """
     card, schema = model.card, model.schema
     sections = [
         f"<h1>{escape(card.name)}</h1>",
@@ -31,7 +41,8 @@ def write_report(path: Path, model: Model, leaderboard: Sequence[LeaderboardRow]
         _scores(card),
         "<h2>What was decided</h2>" + _list([*notes, *card.notes]),
         "<h2>Leaderboard</h2>" + _leaderboard(leaderboard, card.metric),
-        "<h2>Columns</h2>" + _columns(schema.columns),
+        *("<h2>Groups of " + escape(figures["column"]) + "</h2>" + _groups(figures) for figures in card.fairness),
+        "<h2>Columns</h2>" + _columns(schema.columns, private),
         f'<h2>Data</h2><p class="soft">SHA-256 of the cells: {escape(card.fingerprint)}</p>',
     ]
     body = "\n".join(sections)
@@ -83,10 +94,25 @@ def _short(value: object) -> str:
     return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
-def _columns(columns: Sequence[Column]) -> str:
+def _groups(figures: Mapping[str, Any]) -> str:
+    """How each group of a sensitive column is answered, beside what is true of it (see automl.model.fairness)."""
+    names = figures["classes"][-1:] if len(figures["classes"]) == 2 else figures["classes"] or ["mean"]
+    header = f'<th>group</th><th class="n">rows</th><th class="n">{escape(figures["metric"])}</th>'
+    header += "".join(f'<th class="n">answered {escape(name)}</th><th class="n">true</th>' for name in names)
+    lines = []
+    for group in figures["groups"]:
+        pairs = list(zip(group["answered"], group["true"], strict=True))[-len(names) :]
+        score = "" if group["score"] is None else f"{group['score']:.4g}"
+        shown = [f"{value:.1%}" if figures["classes"] else describe_number(value) for pair in pairs for value in pair]
+        cells = "".join(f'<td class="n">{value}</td>' for value in (f"{group['rows']:,}", score, *shown))
+        lines.append(f"<tr><td>{escape(group['group'])}</td>{cells}</tr>")
+    return f"<table><tr>{header}</tr>{''.join(lines)}</table>"
+
+
+def _columns(columns: Sequence[Column], private: Collection[str]) -> str:
     lines = [
         f"<tr><td>{escape(column.name)}</td><td>{column.kind}</td><td>{'yes' if column.nullable else ''}</td>"
-        f'<td class="soft">{escape(_describe(column))}</td></tr>'
+        f'<td class="soft">{escape("personal data" if column.name in private else _describe(column))}</td></tr>'
         for column in columns
     ]
     return f"<table><tr><th>column</th><th>kind</th><th>missing</th><th>seen</th></tr>{''.join(lines)}</table>"
@@ -100,4 +126,4 @@ def _describe(column: Column) -> str:
         return shown + (f" and {len(column.levels) - 6:,} more" if len(column.levels) > 6 else "")
     if column.kind == "number" and column.minimum is not None and column.maximum is not None:
         return f"{describe_number(column.minimum)} to {describe_number(column.maximum)}"
-    return str(column.example or "")
+    return "" if column.kind == "text" else str(column.example or "")

@@ -18,6 +18,8 @@ from automl.data.dataset import Array
 from automl.data.splits import Split, each_fold
 from automl.errors import SearchError
 from automl.metrics import Metric
+from automl.search.augmentation import enlarged
+from automl.search.balance import Balance, balanced
 from automl.search.run import TrialResult
 from automl.task import Architecture, Examples, Learner, Parameters, Problem, Progress
 
@@ -76,7 +78,10 @@ TrialEvent = FoldScored | Finished | Failed | Reported
 
 @dataclass(frozen=True)
 class Workbench:
-    """What every trial of a run shares: the problem, all examples, their split, the metric, the trials' folder."""
+    """What every trial of a run shares: the problem, all examples, their split, the metric, the trials' folder.
+
+    `balance` and `augment` change the rows that learners are taught with, never those they are judged by.
+    """
 
     problem: Problem
     examples: Examples
@@ -85,6 +90,8 @@ class Workbench:
     trials_folder: Path
     device: str = "cpu"
     report: Callable[[int, int, float], None] = lambda trial, step, score: None
+    balance: Balance = "none"
+    augment: bool = False
 
 
 def evaluate(
@@ -92,37 +99,30 @@ def evaluate(
 ) -> Generator[FoldScored, bool, TrialResult | None]:
     """Fit and score every fold; yields after each and is sent whether to go on. None when it was stopped.
 
+    The learners of the folds answer for the model, unless the split has a final part: then one more learner does.
     The trial's folder appears under its number only when it is complete and synced.
     """
-    draft = bench.trials_folder / f".{spec.number:05d}"
-    shutil.rmtree(draft, ignore_errors=True)
-    draft.mkdir(parents=True)
-    target, split = bench.examples.target, bench.split
-    holdout = bench.examples.features.take(split.holdout) if len(split.holdout) else None
-    out_of_fold = np.full(_shape(len(target), bench.problem), np.nan)
-    held_out = np.zeros(_shape(len(split.holdout), bench.problem))
-    losses: list[float] = []
     for library in family.libraries:
         importlib.import_module(library)
+    trial = _Trial.begin(spec, family, bench)
+    target, split = bench.examples.target, bench.split
+    out_of_fold = np.full(_shape(len(target), bench.problem), np.nan)
+    losses: list[float] = []
     started, predicting = time.time(), 0.0
-    deadline = min(started + spec.seconds, spec.deadline)
     for fold, train, valid in each_fold(split):
-        learner = _build(family, spec, bench.problem)
-        share = (deadline - time.time()) / (split.folds - fold)
-        _fit(learner, _progress(spec, bench, time.time() + share), bench, train, valid)
+        learner = trial.fit(train, valid)
         valid_features = bench.examples.features.take(valid)
         begun = time.perf_counter()
         out_of_fold[valid] = _checked(learner.predict(valid_features), len(valid), bench.problem)
         predicting += time.perf_counter() - begun
-        if holdout is not None:
-            held_out += _checked(learner.predict(holdout), len(split.holdout), bench.problem) / split.folds
-        home = draft / "folds" / str(fold)
-        home.mkdir(parents=True)
-        learner.save(home)
+        if not split.forward:
+            trial.keep(learner)
         losses.append(bench.metric.loss(target[valid], out_of_fold[valid]))
         if not (yield FoldScored(spec.number, fold, losses[-1])):
-            shutil.rmtree(draft, ignore_errors=True)
+            shutil.rmtree(trial.draft, ignore_errors=True)
             return None
+    if final := split.final():
+        trial.keep(trial.fit(*final))
     rows = split.validated
     result = TrialResult(
         number=spec.number,
@@ -133,23 +133,71 @@ def evaluate(
         seconds=time.time() - started,
         predict_ms_per_row=1000 * predicting / max(len(rows), 1),
     )
-    _publish(result, out_of_fold, held_out, draft, bench.trials_folder)
+    _publish(result, out_of_fold, trial.held_out(), trial.draft, bench.trials_folder)
     return result
 
 
-def _build(family: Architecture, spec: TrialSpec, problem: Problem) -> Learner:
-    from optuna.trial import FixedTrial
+@dataclass
+class _Trial:
+    """A trial in the making. `sizes`: training rows of the fits that are still to come, by which they share the time.
 
-    return family.build(FixedTrial(dict(spec.parameters)), problem)
+    `answers`: the outputs of each kept learner for the holdout.
+    """
 
+    spec: TrialSpec
+    family: Architecture
+    bench: Workbench
+    draft: Path
+    deadline: float
+    sizes: list[int]
+    answers: list[Array]
 
-def _progress(spec: TrialSpec, bench: Workbench, deadline: float) -> Progress:
-    return Progress(deadline, spec.threads, bench.device, lambda step, score: bench.report(spec.number, step, score))
+    @classmethod
+    def begin(cls, spec: TrialSpec, family: Architecture, bench: Workbench) -> _Trial:
+        """An empty draft of the trial's folder, and the clock started."""
+        draft = bench.trials_folder / f".{spec.number:05d}"
+        shutil.rmtree(draft, ignore_errors=True)
+        draft.mkdir(parents=True)
+        sizes = [len(train) for _, train, _ in each_fold(bench.split)]
+        if final := bench.split.final():
+            sizes.append(len(final[0]))
+        return cls(spec, family, bench, draft, min(time.time() + spec.seconds, spec.deadline), sizes, [])
 
+    def fit(self, train: Array, valid: Array) -> Learner:
+        """A learner taught on these rows, stopped by those, within its share of the time."""
+        from optuna.trial import FixedTrial
 
-def _fit(learner: Learner, progress: Progress, bench: Workbench, train: Array, valid: Array) -> None:
-    features, target = bench.examples.features, bench.examples.target
-    learner.fit(Examples(features.take(train), target[train]), Examples(features.take(valid), target[valid]), progress)
+        bench, spec = self.bench, self.spec
+        taught = bench.examples.take(train)
+        learner = self.family.build(FixedTrial(dict(spec.parameters)), bench.problem)
+        learner = balanced(learner, self.family, bench.problem, bench.balance)
+        if bench.augment:
+            taught = enlarged(taught, bench.problem)
+        left = self.deadline - time.time()
+        share = left * self.sizes[0] / sum(self.sizes)
+        del self.sizes[0]
+        progress = Progress(time.time() + share, spec.threads, bench.device, self._report)
+        learner.fit(taught, bench.examples.take(valid), progress)
+        return learner
+
+    def keep(self, learner: Learner) -> None:
+        """Save a learner that will answer for the model, and what it answers to the holdout."""
+        home = self.draft / "learners" / str(len(self.answers))
+        home.mkdir(parents=True)
+        learner.save(home)
+        holdout = self.bench.split.holdout
+        outputs = np.zeros(_shape(0, self.bench.problem))
+        if len(holdout):
+            features = self.bench.examples.features.take(holdout)
+            outputs = _checked(learner.predict(features), len(holdout), self.bench.problem)
+        self.answers.append(outputs)
+
+    def held_out(self) -> Array:
+        """What the kept learners together answer to the holdout."""
+        return np.asarray(np.mean(self.answers, axis=0))
+
+    def _report(self, step: int, score: float) -> None:
+        self.bench.report(self.spec.number, step, score)
 
 
 def _publish(result: TrialResult, out_of_fold: Array, held_out: Array, draft: Path, trials: Path) -> None:

@@ -1,9 +1,10 @@
 """A run: one fit as a folder. Made whole or not at all; killed at any moment, it can be opened again.
 
 run.json            what was asked
+decisions.json      what was found in the data, and decided from it
 schema.json, table.parquet, rows/, target.npy, assignment.npy      the data, conformed and split
 journal.log         the Optuna study
-trials/NUMBER/      a finished trial: result.json, out_of_fold.npy, holdout.npy, folds/K/
+trials/NUMBER/      a finished trial: result.json, out_of_fold.npy, holdout.npy, learners/K/
 clock.json          seconds spent so far, over all its processes
 leaderboard.json, report.html, done.json                           once it has ended
 """
@@ -18,7 +19,7 @@ import os
 import shutil
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ import numpy as np
 
 from automl.data.dataset import Array, Dataset, Rows
 from automl.data.reading import Table
+from automl.data.roles import Roles, SplitKind
 from automl.data.schema import Schema
 from automl.data.splits import Split
 from automl.errors import AutoMLError, StoreError
@@ -50,6 +52,11 @@ class Question:
     kinds: Mapping[str, str]
     architectures: tuple[str, ...]
     max_trials: int | None = None
+    roles: Roles = field(default_factory=Roles)
+    split: SplitKind | None = None
+    drop_leaks: bool = False
+    balance: str = "none"
+    augment: bool = False
 
 
 @dataclass(frozen=True)
@@ -81,14 +88,26 @@ class Run:
             ) from error
 
     @classmethod
-    def create(cls, runs: Path, question: Question, table: Table, dataset: Dataset, split: Split) -> Run:
-        """Write a new run folder and open it. It appears under its name only when complete."""
+    def create(
+        cls,
+        runs: Path,
+        question: Question,
+        table: Table,
+        dataset: Dataset,
+        split: Split,
+        decisions: Mapping[str, Any] | None = None,
+    ) -> Run:
+        """Write a new run folder and open it. It appears under its name only when complete.
+
+        `decisions`: plain JSON, what was found in the data and decided from it before the search.
+        """
         stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S-%f")
         final = runs / f"{question.name}-{stamp}"
         draft = runs / f".{final.name}"
         try:
             with disk_in_view(runs.parent):
                 cls._write(draft, question, table, dataset, split)
+                write_json(draft / "decisions.json", decisions or {})
             draft.rename(final)
         except BaseException:
             shutil.rmtree(draft, ignore_errors=True)
@@ -103,7 +122,8 @@ class Run:
         dataset.rows.save(draft / "rows")
         np.save(draft / "target.npy", dataset.target, allow_pickle=False)
         np.save(draft / "assignment.npy", split.assignment, allow_pickle=False)
-        record = {**asdict(question), "folds": split.folds, "base": str(table.base), "source": table.name}
+        record = {**asdict(question), "folds": split.folds, "forward": split.forward}
+        record |= {"base": str(table.base), "source": table.name}
         write_json(draft / "run.json", record)
         (draft / "trials").mkdir()
 
@@ -151,7 +171,7 @@ class Run:
         write_json(self.folder / "done.json", record)
         for folder in self.trials_folder.iterdir():
             if not folder.name.isdigit() or int(folder.name) not in kept:
-                shutil.rmtree(folder / "folds" if folder.name.isdigit() else folder, ignore_errors=True)
+                shutil.rmtree(folder / "learners" if folder.name.isdigit() else folder, ignore_errors=True)
         shutil.rmtree(self.folder / "rows", ignore_errors=True)
 
     def close(self) -> None:
@@ -176,7 +196,13 @@ def read_question(folder: Path) -> Question:
     """What a run folder was asked."""
     record = json.loads((folder / "run.json").read_text(encoding="utf-8"))
     fields = {name: record[name] for name in Question.__dataclass_fields__}
-    return Question(**{**fields, "architectures": tuple(record["architectures"])})
+    roles = Roles.from_record(record["roles"])
+    return Question(**{**fields, "architectures": tuple(record["architectures"]), "roles": roles})
+
+
+def read_decisions(folder: Path) -> dict[str, Any]:
+    """What was found in the data of a run, and decided from it."""
+    return dict(json.loads((folder / "decisions.json").read_text(encoding="utf-8")))
 
 
 def read_table(folder: Path) -> Table:
@@ -193,7 +219,7 @@ def read_dataset(folder: Path) -> tuple[Dataset, Split]:
     target = np.load(folder / "target.npy", allow_pickle=False)
     dataset = Dataset(Schema.load(folder / "schema.json"), Rows.load(folder / "rows"), target)
     assignment: Array = np.load(folder / "assignment.npy", allow_pickle=False)
-    return dataset, Split(assignment, record["folds"])
+    return dataset, Split(assignment, record["folds"], record["forward"])
 
 
 def read_result(folder: Path) -> TrialResult:

@@ -41,7 +41,7 @@ SKIPS = 8  # candidates in a row that would not fit into the rest of the time be
 class SearchEvent:
     """Something to show while a search runs. `score` is in the metric's own scale (NaN where it has none)."""
 
-    kind: str  # note, resumed, tick, fold, step, trial, pruned, failed, stopped, assembling
+    kind: str  # note, warning, problem, resumed, tick, fold, step, trial, pruned, failed, stopped, assembling
     elapsed: float
     text: str
     trial: int = -1

@@ -37,7 +37,8 @@ def open_workbench(folder: Path, report: Any) -> Workbench:
     """What the trials of a run share, read from its folder."""
     from automl.hooks import find_task
     from automl.metrics import find_metric
-    from automl.search.run import read_dataset, read_question
+    from automl.search.balance import check_balance
+    from automl.search.run import read_dataset, read_decisions, read_question
     from automl.task import Examples, Problem
 
     question = read_question(folder)
@@ -52,6 +53,8 @@ def open_workbench(folder: Path, report: Any) -> Workbench:
         trials_folder=folder / "trials",
         device=_device(),
         report=report,
+        balance=check_balance(question.balance, dataset.schema),
+        augment=bool(read_decisions(folder).get("augment")),
     )
 
 

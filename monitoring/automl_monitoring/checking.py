@@ -61,7 +61,7 @@ class Check:
             ],
             "usage_of_moved": self.usage_together,
             "performance": asdict(self.performance) if self.performance else None,
-            "issues": [asdict(issue) for issue in self.issues],
+            "issues": [{"column": each.column, "what": each.what, "count": each.count} for each in self.issues],
             "report": self.report,
             "report_error": self.report_error,
         }
@@ -96,11 +96,7 @@ def examine(
     """The measurements and the verdict, without writing anything."""
     judged = min(len(window), len(reference)) >= policy.least_rows
     features = _shifts(reference.features, window.features) if judged else []
-    answers = (
-        _shifts(answer_columns(model.schema, reference.outputs), answer_columns(model.schema, window.outputs))
-        if judged
-        else []
-    )
+    answers = _shifts(answer_columns(model.schema, reference), answer_columns(model.schema, window)) if judged else []
     beyond_chance = moved([*features, *answers], policy)
     of_features = [shift for shift in beyond_chance if shift in features]
     usage, together = _usage(model, reference, of_features)
@@ -116,6 +112,8 @@ def examine(
     verdict, reasons = judge(evidence, policy)
     if model.schema.of_kind("image"):
         reasons = (*reasons, "The log keeps no images: only the answers and the other columns are watched.")
+    if not reference.real:
+        reasons = (*reasons, "The model keeps statistics instead of reference rows: columns are compared one by one.")
     return Check(
         name=version.name,
         number=version.number,
@@ -141,9 +139,11 @@ def _shifts(reference: Any, window: Any) -> list[Shift]:
 def _usage(model: Model, reference: Side, shifts: Sequence[Shift]) -> tuple[dict[str, float], float]:
     """Each moved column's share of the model's usage, and that of all of them together.
 
-    A watched quantity that no column can be named for counts as wholly used: it must not pass unseen.
+    A watched quantity that no column can be named for counts as wholly used, and so does a text whose reference holds
+    no words: it must not pass unseen.
     """
-    names = [column.name for column in model.schema.used]
+    wordless = set() if reference.real else {column.name for column in model.schema.of_kind("text")}
+    names = [column.name for column in model.schema.used if column.name not in wordless]
     sources = {shift.column: source_column(shift.column, names) for shift in shifts}
     if not shifts:
         return {}, 0.0
@@ -158,8 +158,7 @@ def _usage(model: Model, reference: Side, shifts: Sequence[Shift]) -> tuple[dict
 
 def _performance(model: Model, reference: Side, window: Side, policy: Policy) -> Performance | None:
     metric = find_metric(model.problem.metric)
-    before, now = ((side.target[side.labelled], side.outputs[side.labelled]) for side in (reference, window))
-    return measure_performance(metric, before, now, policy)
+    return measure_performance(metric, reference.scored, window.scored, policy)
 
 
 def _with_report(store: Store, check: Check, model: Model, reference: Side, window: Side) -> Check:

@@ -135,7 +135,7 @@ def _frame(schema: Schema, side: Side) -> pd.DataFrame:
     classify = schema.task == "classify"
     # NaN, not None: Evidently takes None for a class of its own.
     truth = [schema.classes[code] if code >= 0 else np.nan for code in side.target] if classify else side.target
-    columns = {**side.features, **answer_columns(schema, side.outputs), LABEL: truth}
+    columns = {**side.features, **answer_columns(schema, side), LABEL: truth}
     return pd.DataFrame(
         {name: pd.Series(values, dtype="float64" if _plain(values) else "object") for name, values in columns.items()}
     )

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from automl.bootstrap import RESAMPLES, paired_gain
 from automl.data.dataset import Array
 from automl.metrics import Metric
-from automl_monitoring.bootstrap import RESAMPLES, paired_gain
 
 CONFIDENCE = 0.95
 LEAST_DEFINED = 0.9  # of the resamples must have a score: otherwise the interval is not to be trusted

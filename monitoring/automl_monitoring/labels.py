@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from automl.data.cells import as_number, as_text, is_missing
+from automl.data.dataset import class_code
 from automl.data.schema import Schema
 from automl.errors import DataError, TargetError, nearest
 
@@ -71,12 +72,13 @@ def _label_column(names: Sequence[str], schema: Schema) -> str:
 def _canonical(label: Any, row: int, schema: Schema) -> str:
     text = str(as_text(label))
     if schema.task == "regress":
-        if np.isnan(as_number(label)):
+        if np.isnan(as_number(label, schema.unit, schema.grouped)):
             raise TargetError(f"Row {row}: the label {text!r} is not a number.", "Nothing was stored.")
         return text
-    if text not in schema.classes:
+    code = class_code(label, schema)
+    if code is None:
         raise TargetError(
             f"Row {row}: the label {text!r} is not a class of the model.",
             f"{nearest(text, schema.classes)} Nothing was stored.",
         )
-    return text
+    return schema.classes[code]

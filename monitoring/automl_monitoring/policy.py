@@ -15,9 +15,9 @@ from typing import Literal
 
 import numpy as np
 
+from automl.bootstrap import unpaired_change
 from automl.data.dataset import Array
 from automl.metrics import Metric
-from automl_monitoring.bootstrap import unpaired_change
 from automl_monitoring.two_sample import Shift, benjamini_hochberg
 
 Verdict = Literal["healthy", "watch", "act", "unknown"]

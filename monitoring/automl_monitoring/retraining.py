@@ -15,6 +15,7 @@ from automl.hooks import Event, announce
 from automl.metrics import find_metric
 from automl.model.artifact import load_model
 from automl.model.model import Model
+from automl.model.threshold import weighed
 from automl.store import CHALLENGER, CHAMPION, AuditEntry, LoggedPrediction, Store, Version
 from automl_monitoring.gate import Judgement, judge_challenger, same_order
 from automl_monitoring.window import conform_labels, feature_frame
@@ -68,7 +69,8 @@ def retrain(
     Raises DataError when there are too few labelled rows that the champion has not been trained on, or for a model of
     images, which the log does not keep.
     """
-    from automl.engine import FitRequest, fit_table, training_table
+    from automl.engine import fit_table, training_table
+    from automl.request import asked_again
 
     champion = store.versions.find(name, CHAMPION)
     model = load_model(champion.folder)
@@ -81,15 +83,10 @@ def retrain(
     fresh = without_copies(unseen(store, champion), old, model.schema)
     labelled = split_labelled(fresh, least_labels, name)
     table = grown_table(old, labelled.train, model.schema)
-    schema = model.schema
-    request = FitRequest(
-        target=schema.target,
-        task=schema.task,
+    request = replace(
+        asked_again(store, champion),
         seconds=seconds,
-        metric=champion.metric,
         name=name,
-        modality=champion.modality,
-        kinds={column.name: column.kind for column in schema.columns},
         alias=CHALLENGER,
         note=f"retrained from version {champion.number} with {len(labelled.train):,} newly labelled rows",
         max_trials=max_trials,
@@ -193,7 +190,7 @@ def judge_on(champion: Model, challenger: Model, judges: Sequence[LoggedPredicti
 
 
 def _outputs(model: Model, frame: pd.DataFrame) -> Any:
-    return model.outputs(conform(frame, model.schema))
+    return weighed(model.outputs(conform(frame, model.schema)), model.decision)
 
 
 def grown_table(old: Table, entries: Sequence[LoggedPrediction], schema: Schema) -> Table:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ from automl.errors import ArtifactError
 from automl.hooks import find_task
 from automl.model.model import Model
 from automl.model.reference import Reference
+from automl.model.threshold import decide, weighed
 from automl.store import LoggedPrediction
 from automl.task import tabular_drift_columns
 
@@ -30,13 +31,16 @@ class Side:
     """n rows of one side: conformed, what the task plugin watches in them, the model's outputs, the truth.
 
     `features`: float64 or object per row. `outputs`: (n, classes) or (n,). `target`: class index or number,
-    -1 or NaN where no label has come.
+    -1 or NaN where no label has come. `decision`: the model's weights by class. Where rows are not `real`, each
+    column was drawn by itself, and what columns say together is unknown.
     """
 
     rows: Rows
     features: Mapping[str, Array]
     outputs: Array
     target: Array
+    decision: tuple[float, ...] = ()
+    real: bool = True
 
     def __len__(self) -> int:
         return len(self.target)
@@ -45,6 +49,11 @@ class Side:
     def labelled(self) -> Array:
         """Positions of the rows whose truth is known."""
         return np.flatnonzero(present(self.target))
+
+    @property
+    def scored(self) -> tuple[Array, Array]:
+        """(target, outputs) of the labelled rows as the model's metric scores them."""
+        return self.target[self.labelled], weighed(self.outputs[self.labelled], self.decision)
 
 
 def reference_side(model: Model, folder: Path) -> Side:
@@ -55,7 +64,8 @@ def reference_side(model: Model, folder: Path) -> Side:
         raise ArtifactError(
             f"The model {folder} has no reference rows to compare with.", "Fit it again with `automl fit`."
         ) from error
-    return _side(model, conform(reference.frame, model.schema), reference.outputs, reference.target)
+    side = _side(model, conform(reference.frame, model.schema), reference.outputs, reference.target)
+    return replace(side, real=reference.real)
 
 
 def window_side(model: Model, entries: Sequence[LoggedPrediction]) -> Side:
@@ -70,7 +80,7 @@ def _side(model: Model, rows: Rows, outputs: Array, target: Array) -> Side:
     images = bool(model.schema.of_kind("image"))
     watch = tabular_drift_columns if images else find_task(model.problem.modality).drift_columns
     watched = watch(model.schema, rows)
-    return Side(rows, watched, outputs, target)
+    return Side(rows, watched, outputs, target, model.decision)
 
 
 def feature_frame(entries: Sequence[LoggedPrediction], columns: Sequence[str]) -> pd.DataFrame:
@@ -96,13 +106,14 @@ def conform_labels(entries: Sequence[LoggedPrediction], schema: Schema) -> Array
     return conform_target([entry.label for entry in entries], schema)
 
 
-def answer_columns(schema: Schema, outputs: Array) -> dict[str, Array]:
+def answer_columns(schema: Schema, side: Side) -> dict[str, Array]:
     """What is watched of the answers: the predicted class and a probability, or the value.
 
-    The probability is that of the second class of two, of the winning class of more.
+    The probability is that of the second class of two, of the most probable class of more.
     """
+    outputs = side.outputs
     if schema.task == "regress":
         return {PREDICTION: np.asarray(outputs, dtype=np.float64)}
     names: Any = object_array(list(schema.classes))
     probability = outputs[:, 1] if outputs.shape[1] == 2 else outputs.max(axis=1)
-    return {PREDICTION: names[outputs.argmax(axis=1)], PROBABILITY: np.asarray(probability, dtype=np.float64)}
+    return {PREDICTION: names[decide(outputs, side.decision)], PROBABILITY: np.asarray(probability, dtype=np.float64)}

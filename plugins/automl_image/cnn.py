@@ -36,6 +36,7 @@ class Cnn(Architecture):
     modality = "image"
     runtime = "torch"
     libraries = ("automl_image.training",)
+    weighs = True
 
     def portfolio(self, problem: Problem) -> list[Parameters]:
         """A quick one for short budgets, an upright one (digits, documents), one for photographs."""
@@ -105,7 +106,7 @@ class CnnLearner:
             self._centre = float(train.target.mean())
             self._scale = float(train.target.std()) or 1.0
         with _seeded(self._seed):
-            network = self._new_network(self._prior(train.target)).to(progress.device)
+            network = self._new_network(self._prior(train)).to(progress.device)
             images = self._images(train, progress.device)
             network.normalise_by(images.x)
             train_network(network, self._recipe(), images, self._images(valid, progress.device), progress)
@@ -158,13 +159,13 @@ class CnnLearner:
         settings = self._settings
         return Recipe(settings.epochs, settings.learning_rate, settings.augmentation, settings.flip)
 
-    def _prior(self, target: Array) -> torch.Tensor:
+    def _prior(self, train: Examples) -> torch.Tensor:
         """The output that is best without looking: log shares of the classes, or the standardised mean, 0."""
         import torch
 
         if not self._classify:
             return torch.zeros(1)
-        counts = np.bincount(target, minlength=self._outputs) + 1.0
+        counts = np.bincount(train.target, train.weights, minlength=self._outputs) + 1.0
         return torch.from_numpy(np.log(counts / counts.sum())).float()
 
     def _images(self, examples: Examples, device: str) -> Images:
@@ -176,7 +177,9 @@ class CnnLearner:
         pixels = torch.from_numpy(np.ascontiguousarray(examples.features["image"])).to(device)
         y = examples.target if self._classify else (examples.target - self._centre) / self._scale
         target = torch.from_numpy(np.asarray(y, dtype=np.int64 if self._classify else np.float32))
-        return Images(to_input(pixels, self._settings.side), target.to(device))
+        weights = np.ones(len(examples)) if examples.weights is None else examples.weights
+        counted = torch.from_numpy(weights.astype(np.float32))
+        return Images(to_input(pixels, self._settings.side), target.to(device), counted.to(device))
 
 
 @contextmanager

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -45,10 +44,10 @@ def decode(cell: str | bytes, name: str) -> Array:
     raise _too_large(name, f"{pixels / 1e6:,.0f} million")
 
 
-def is_readable(path: Path) -> bool:
-    """Does this file decode to the end?"""
+def is_readable(cell: str | bytes) -> bool:
+    """Does this file, or what was in it, decode to the end?"""
     try:
-        decode(str(path), path.name)
+        decode(cell, "")
     except DataError:
         return False
     return True

@@ -35,10 +35,11 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Images:
-    """float32 (n, 3, H, W) and int64 classes or float32 standardised numbers (n,)."""
+    """float32 (n, 3, H, W), int64 classes or float32 standardised numbers (n,), and how much each counts (n,)."""
 
     x: Tensor
     y: Tensor
+    weights: Tensor
 
 
 def train(network: Network, recipe: Recipe, images: Images, valid: Images, progress: Progress) -> None:
@@ -58,7 +59,7 @@ def train(network: Network, recipe: Recipe, images: Images, valid: Images, progr
             for group in optimiser.param_groups:
                 group["lr"] = recipe.learning_rate * _warm_cosine(done)
             x = augment(images.x[chosen], recipe.augmentation, recipe.flip)
-            loss = loss_of(network(x), images.y[chosen])
+            loss = loss_of(network(x), images.y[chosen], images.weights[chosen])
             optimiser.zero_grad(set_to_none=True)
             torch.autograd.backward(loss)
             torch.nn.utils.clip_grad_norm_(network.parameters(), 5.0)
@@ -79,9 +80,10 @@ def train(network: Network, recipe: Recipe, images: Images, valid: Images, progr
     network.load_state_dict(best)
 
 
-def loss_of(output: Tensor, y: Tensor) -> Tensor:
-    """Cross-entropy for classes, the mean squared error for numbers."""
-    return F.mse_loss(output[:, 0], y) if y.is_floating_point() else F.cross_entropy(output, y)
+def loss_of(output: Tensor, y: Tensor, weights: Tensor) -> Tensor:
+    """Cross-entropy for classes, the mean squared error for numbers; each row counts as much as its weight."""
+    each = (output[:, 0] - y) ** 2 if y.is_floating_point() else F.cross_entropy(output, y, reduction="none")
+    return (each * weights).mean()
 
 
 def _warm_cosine(done: float) -> float:
@@ -93,7 +95,9 @@ def _warm_cosine(done: float) -> float:
 def _evaluate(network: Network, images: Images) -> float:
     network.eval()
     losses = [
-        loss_of(network(x), y).item() * len(x)
-        for x, y in zip(torch.split(images.x, 4 * BATCH), torch.split(images.y, 4 * BATCH), strict=True)
+        loss_of(network(x), y, weights).item() * len(x)
+        for x, y, weights in zip(
+            *(torch.split(part, 4 * BATCH) for part in (images.x, images.y, images.weights)), strict=True
+        )
     ]
     return sum(losses) / len(images.x)

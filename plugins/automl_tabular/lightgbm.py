@@ -33,12 +33,18 @@ class LightGBMLearner:
         self.scale, target, checked = scaled_targets(self.problem, train, valid)
         numbers = train.features["numbers"].shape[1]
         categories = list(range(numbers, numbers + train.features["codes"].shape[1]))
-        data = lightgbm.Dataset(joined(train.features), target, categorical_feature=categories, free_raw_data=False)
+        data = lightgbm.Dataset(
+            joined(train.features),
+            target,
+            weight=train.weights,
+            categorical_feature=categories,
+            free_raw_data=False,
+        )
         self.booster = lightgbm.train(
             {**self._objective(), **self.parameters, "num_threads": progress.threads, "verbosity": -1},
             data,
             num_boost_round=MOST_ROUNDS,
-            valid_sets=[data.create_valid(joined(valid.features), checked)],
+            valid_sets=[data.create_valid(joined(valid.features), checked, weight=valid.weights)],
             callbacks=[
                 lightgbm.early_stopping(patience(len(train)), verbose=False),
                 _stop_in_time(progress),
@@ -89,6 +95,7 @@ class LightGBM(Architecture):
     name = "lightgbm"
     modality = "tabular"
     libraries = ("lightgbm",)
+    weighs = True
 
     def portfolio(self, problem: Problem) -> list[Parameters]:
         common: Parameters = {

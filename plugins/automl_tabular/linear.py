@@ -39,21 +39,21 @@ class LinearLearner:
         self.encoder = DenseEncoder.fit(train.features)
         matrix = self.encoder.transform(train.features)
         if self.problem.schema.task == "classify":
-            self._fit_classes(matrix, train.target)
+            self._fit_classes(matrix, train)
         else:
             self._fit_values(matrix, train.target)
 
-    def _fit_classes(self, matrix: Array, target: Array) -> None:
+    def _fit_classes(self, matrix: Array, train: Examples) -> None:
         from sklearn.linear_model import LogisticRegression
 
-        outputs, seen = self.problem.outputs, np.unique(target)
+        outputs, seen = self.problem.outputs, np.unique(train.target)
         self.weights = np.zeros((matrix.shape[1], outputs))
         self.bias = np.full(outputs, -30.0)  # a class without a training row is all but impossible
         if len(seen) == 1:
             self.bias[seen] = 0.0
             return
         model = LogisticRegression(C=1.0 / (self.strength * len(matrix)), max_iter=ITERATIONS)
-        model.fit(matrix, target)
+        model.fit(matrix, train.target, sample_weight=train.weights)
         weights, bias = model.coef_.T, model.intercept_
         if len(seen) == 2:  # scikit-learn keeps one score for two classes: the second's over the first's
             weights, bias = np.concatenate([0 * weights, weights], axis=1), np.array([0.0, bias[0]])
@@ -86,6 +86,7 @@ class Linear(Architecture):
     modality = "tabular"
     runtime = "plain"
     libraries = ("sklearn.linear_model",)
+    weighs = True
 
     def portfolio(self, problem: Problem) -> list[Parameters]:
         return [{"strength": 1e-3}, {"strength": 1e-1}]

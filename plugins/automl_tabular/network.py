@@ -50,7 +50,7 @@ class NetworkLearner:
         def batch(examples: Examples) -> Batch:
             assert self.encoder is not None
             goal = examples.target if self.scale is None else self.scale.forward(examples.target)
-            return Batch(self.encoder.transform(examples.features).astype(np.float32), goal)
+            return Batch(self.encoder.transform(examples.features).astype(np.float32), goal, examples.weights)
 
         self.layers = train_network(batch(train), batch(valid), self.problem, self.parameters, progress)
 
@@ -85,6 +85,7 @@ class Network(Architecture):
     modality = "tabular"
     runtime = "torch"
     libraries = ("automl_tabular.training",)
+    weighs = True
 
     def portfolio(self, problem: Problem) -> list[Parameters]:
         return [

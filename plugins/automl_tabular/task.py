@@ -46,7 +46,7 @@ class TabularTask(Task):
 
 @dataclass(frozen=True)
 class Layout:
-    """The columns of the two matrices: names of the numbers, and per category its number of levels."""
+    """The columns of the two matrices: names of the numbers, and per category its number of codes."""
 
     numbers: tuple[str, ...]
     levels: tuple[int, ...]
@@ -55,7 +55,7 @@ class Layout:
 def layout(schema: Schema) -> Layout:
     """What the features of a schema hold, without any rows."""
     names = tuple(f"{column.name}{part}" for column, _ in _makers(schema) for part in _parts(column.kind))
-    return Layout(names, tuple(len(column.levels) for column in schema.of_kind("category")))
+    return Layout(names, tuple(column.codes for column in schema.of_kind("category")))
 
 
 def _makers(schema: Schema) -> list[tuple[Column, Callable[[Array], Array]]]:

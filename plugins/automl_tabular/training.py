@@ -24,10 +24,11 @@ WORTH = 1e-3  # relative gain in validation loss that counts as progress; any ga
 
 @dataclass(frozen=True)
 class Batch:
-    """float32 inputs (rows, columns) and goals: class index, or scaled value."""
+    """float32 inputs (rows, columns), goals (class index, or scaled value), and how much each row counts."""
 
     inputs: Array
     goals: Array
+    weights: Array | None = None
 
 
 def train_network(
@@ -40,8 +41,8 @@ def train_network(
     torch.set_num_threads(progress.threads)
     torch.manual_seed(problem.seed)
     network = _build(train.inputs.shape[1], problem.outputs, parameters).to(progress.device)
-    inputs, goals = _tensors(train, progress.device)
-    checked, answers = _tensors(valid, progress.device)
+    inputs, goals, weights = _tensors(train, progress.device)
+    checked, answers, counted = _tensors(valid, progress.device)
     loss_of = _cross_entropy if problem.schema.task == "classify" else _squared
     if problem.metric == "mae":
         loss_of = _absolute
@@ -55,13 +56,13 @@ def train_network(
         network.train()
         for rows_now in torch.randperm(rows).split(size):  # type: ignore[no-untyped-call]
             optimizer.zero_grad()
-            loss_of(network(inputs[rows_now]), goals[rows_now]).backward()  # type: ignore[no-untyped-call]
+            loss_of(network(inputs[rows_now]), goals[rows_now], weights[rows_now]).backward()  # type: ignore[no-untyped-call]
             optimizer.step()
             if progress.out_of_time():
                 break
         network.eval()
         with torch.no_grad():
-            loss = float(loss_of(network(checked), answers))
+            loss = float(loss_of(network(checked), answers, counted))
         progress.report(epoch, loss)
         since_better = 0 if loss < best * (1 - WORTH) else since_better + 1
         if loss < best:
@@ -81,23 +82,25 @@ def _build(columns: int, outputs: int, parameters: NetworkParameters) -> nn.Sequ
     return nn.Sequential(*parts, nn.Linear(width, outputs))
 
 
-def _tensors(batch: Batch, device: str) -> tuple[torch.Tensor, torch.Tensor]:
+def _tensors(batch: Batch, device: str) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     whole = batch.goals.dtype.kind == "i"
     goals = torch.from_numpy(batch.goals if whole else batch.goals.astype(np.float32))
-    return torch.from_numpy(batch.inputs).to(device), goals.to(device)
+    weights = np.ones(len(goals)) if batch.weights is None else batch.weights
+    counted = torch.from_numpy(weights.astype(np.float32))
+    return torch.from_numpy(batch.inputs).to(device), goals.to(device), counted.to(device)
 
 
 def _layer(layer: nn.Linear) -> tuple[Array, Array]:
     return layer.weight.detach().cpu().numpy().T.copy(), layer.bias.detach().cpu().numpy().copy()
 
 
-def _cross_entropy(scores: torch.Tensor, goals: torch.Tensor) -> torch.Tensor:
-    return nn.functional.cross_entropy(scores, goals)
+def _cross_entropy(scores: torch.Tensor, goals: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+    return (nn.functional.cross_entropy(scores, goals, reduction="none") * weights).mean()
 
 
-def _squared(scores: torch.Tensor, goals: torch.Tensor) -> torch.Tensor:
-    return nn.functional.mse_loss(scores[:, 0], goals)
+def _squared(scores: torch.Tensor, goals: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+    return ((scores[:, 0] - goals) ** 2 * weights).mean()
 
 
-def _absolute(scores: torch.Tensor, goals: torch.Tensor) -> torch.Tensor:
-    return nn.functional.l1_loss(scores[:, 0], goals)
+def _absolute(scores: torch.Tensor, goals: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+    return ((scores[:, 0] - goals).abs() * weights).mean()

@@ -32,7 +32,8 @@ class XGBoostLearner:
         import xgboost
 
         self.scale, target, checked = scaled_targets(self.problem, train, valid)
-        data = _matrix(train.features, target, progress.threads)
+        data = _matrix(train.features, target, progress.threads, train.weights)
+        checks = _matrix(valid.features, checked, progress.threads, valid.weights)
         booster = xgboost.train(
             {
                 **self._objective(),
@@ -43,7 +44,7 @@ class XGBoostLearner:
             },
             data,
             num_boost_round=MOST_ROUNDS,
-            evals=[(_matrix(valid.features, checked, progress.threads), "valid")],
+            evals=[(checks, "valid")],
             callbacks=[
                 xgboost.callback.EarlyStopping(rounds=patience(len(train)), save_best=True),
                 _stop_in_time(progress),
@@ -78,13 +79,14 @@ class XGBoostLearner:
         (folder / "xgboost.json").write_text(json.dumps(record))
 
 
-def _matrix(features: Features, target: Array | None, threads: int) -> xgboost.DMatrix:
+def _matrix(features: Features, target: Array | None, threads: int, weights: Array | None = None) -> xgboost.DMatrix:
     import xgboost
 
     kinds = ["q"] * features["numbers"].shape[1] + ["c"] * features["codes"].shape[1]
     return xgboost.DMatrix(
         joined(features),
         target,
+        weight=weights,
         missing=np.nan,
         feature_types=kinds,
         enable_categorical=True,
@@ -112,6 +114,7 @@ class XGBoost(Architecture):
     name = "xgboost"
     modality = "tabular"
     libraries = ("xgboost",)
+    weighs = True
 
     def portfolio(self, problem: Problem) -> list[Parameters]:
         common: Parameters = {

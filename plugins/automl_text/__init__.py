@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING
 from automl.hooks import hookimpl
 
 if TYPE_CHECKING:
+    from automl.data.reading import Reader
     from automl.task import Task
+
+
+@hookimpl
+def automl_readers() -> list[Reader]:
+    """The reader of text folders."""
+    from automl_text.reading import TextFolderReader
+
+    return [TextFolderReader()]
 
 
 @hookimpl

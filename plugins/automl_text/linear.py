@@ -84,15 +84,15 @@ def softmax(outputs: Array) -> Array:
     return shifted / shifted.sum(axis=1, keepdims=True)
 
 
-def cross_entropy(target: Array) -> Loss:
-    """The loss of softmax outputs for class indices."""
+def cross_entropy(target: Array, weights: Array) -> Loss:
+    """The loss of softmax outputs for class indices, each row counting as much as its weight."""
     each = np.arange(len(target))
 
     def loss(outputs: Array) -> tuple[float, Array]:
         slope = softmax(outputs)
-        total = -float(np.log(np.maximum(slope[each, target], 1e-12)).sum())
+        total = -float(np.log(np.maximum(slope[each, target], 1e-12)) @ weights)
         slope[each, target] -= 1
-        return total, slope
+        return total, slope * weights[:, None]
 
     return loss
 

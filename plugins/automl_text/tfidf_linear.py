@@ -31,6 +31,7 @@ class TfidfLinear(Architecture):
     modality = "text"
     runtime = "plain"
     libraries = ("scipy.optimize", "sklearn.feature_extraction.text")
+    weighs = True
 
     def portfolio(self, problem: Problem) -> list[Parameters]:
         """Words alone (quick); with characters (better on short texts); single words for few, long texts."""
@@ -82,9 +83,10 @@ class TfidfLinearLearner:
 
         self.encoder, x = Encoder.learn(train.features, self._units, self._levels, progress)
         if self._classify:
-            counts = np.bincount(train.target, minlength=self._outputs) + 1.0
+            weights = np.ones(len(train)) if train.weights is None else train.weights
+            counts = np.bincount(train.target, weights, minlength=self._outputs) + 1.0
             prior = np.log(counts / counts.sum())
-            self.linear = fit_linear(x, cross_entropy(train.target), prior, self._strength, progress)
+            self.linear = fit_linear(x, cross_entropy(train.target, weights), prior, self._strength, progress)
             return
         centre, scale = float(train.target.mean()), float(train.target.std()) or 1.0
         standard = squares((train.target - centre) / scale)
@@ -105,4 +107,5 @@ class TfidfLinearLearner:
 
 
 def _levels(problem: Problem) -> tuple[int, ...]:
-    return tuple(len(column.levels) for column in problem.schema.of_kind("category"))
+    """How many codes each category has, that of its rare levels included."""
+    return tuple(column.codes for column in problem.schema.of_kind("category"))

@@ -17,7 +17,7 @@ from typing import Annotated, Any
 from pydantic import PlainValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from automl.data.cells import as_moment, as_number, as_truth, is_missing
+from automl.data.cells import as_moment, as_number, as_truth, is_missing_feature
 from automl.data.schema import Column
 
 Check = Callable[[Any], Any]
@@ -43,8 +43,9 @@ def _number(column: Column) -> Check:
     def check(value: Any) -> Any:
         if isinstance(value, bool) or not _is_plain(value):
             raise refuse("must be a number, or null when it is missing")
-        if not is_missing(value) and math.isnan(as_number(value)):
-            raise refuse("must be a finite number, or null when it is missing")
+        if not is_missing_feature(value) and math.isnan(as_number(value, column.unit, column.grouped)):
+            unit = f" (in {column.unit} if it names a unit)" if column.unit else ""
+            raise refuse(f"must be a finite number{unit}, or null when it is missing")
         return value
 
     return check
@@ -65,7 +66,7 @@ def _boolean(column: Column) -> Check:
 
     def check(value: Any) -> Any:
         known = isinstance(value, str) and value.strip().casefold() in spelt
-        if not known and (not _is_plain(value) or (not is_missing(value) and math.isnan(as_truth(value)))):
+        if not known and (not _is_plain(value) or (not is_missing_feature(value) and math.isnan(as_truth(value)))):
             raise refuse(f"must be a truth value (true or false; {shown}), or null when it is missing")
         return value
 
@@ -74,10 +75,8 @@ def _boolean(column: Column) -> Check:
 
 def _datetime(column: Column) -> Check:
     def check(value: Any) -> Any:
-        readable = isinstance(value, str | int) and not isinstance(value, bool)
-        if value is not None and not (
-            readable and (is_missing(value) or not math.isnan(as_moment(value, column.formats)))
-        ):
+        readable = _is_plain(value) and not isinstance(value, bool)
+        if not readable or (not is_missing_feature(value) and math.isnan(as_moment(value, column.formats))):
             raise refuse(f"must be a date or time like {column.example!r}, or null when it is missing")
         return value
 
@@ -145,19 +144,21 @@ def _is_text(value: str) -> bool:
 def _number_words(column: Column) -> dict[str, Any]:
     kind = "integer" if column.integer else "number"
     seen = "" if column.minimum is None else f", {column.minimum:g} to {column.maximum:g} in training"
-    return {
+    unit = f" in {column.unit}" if column.unit else ""
+    words = {
         "type": ["number", "string", "null"],
-        "pattern": NUMBER_PATTERN,
-        "description": f"{kind}{seen}; a number written as text is read too",
+        "description": f"{kind}{unit}{seen}; a number written as text is read too",
     }
+    return words if column.unit or column.grouped else {**words, "pattern": NUMBER_PATTERN}
 
 
 def _category_words(column: Column) -> dict[str, Any]:
     shown = ", ".join(column.levels[:SHOWN_LEVELS])
     more = len(column.levels) - SHOWN_LEVELS
+    unseen = "a rare one" if column.other else "missing"
     return {
         "type": ["string", "number", "boolean", "null"],
-        "description": f"one of {shown}{f' and {more} more' if more > 0 else ''}; an unseen one counts as missing",
+        "description": f"one of {shown}{f' and {more} more' if more > 0 else ''}; an unseen one counts as {unseen}",
         "examples": list(column.levels[:SHOWN_LEVELS]),
     }
 
@@ -172,7 +173,7 @@ def _boolean_words(column: Column) -> dict[str, Any]:
 
 def _datetime_words(column: Column) -> dict[str, Any]:
     return {
-        "type": ["string", "integer", "null"],
+        "type": ["string", "number", "null"],
         "description": f"date or time, like {column.example!r} or in ISO 8601; UTC without a zone",
         "examples": [column.example],
     }

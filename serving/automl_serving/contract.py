@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, create_model
 
-from automl.data.cells import as_number, as_text, is_missing
+from automl.data.cells import as_number, as_text, is_missing_feature
 from automl.data.schema import Column, Schema
 from automl_serving.cells import cell_type
 
@@ -92,9 +92,11 @@ def _example_cell(column: Column, cell: Any) -> Any:
     """A raw cell as a client would write it: numbers as numbers although a CSV holds texts."""
     if column.kind == "image":
         return TINY_IMAGE
-    if is_missing(cell):
+    if is_missing_feature(cell):
         return None
     if column.kind == "number":
-        number = as_number(cell)
+        number = as_number(cell, column.unit, column.grouped)
+        if number != number:  # a cell that a file may hold and a client may not send
+            return column.example
         return int(number) if number.is_integer() else number
     return cell if isinstance(cell, bool) else as_text(cell)

@@ -70,7 +70,7 @@ def test_predict_says_what_it_took_as_missing(
     rows.to_csv(tmp_path / "new.csv", index=False)
     outcome = automl("predict", "churn", tmp_path / "new.csv", "--store", store.folder)
     assert outcome.code == 0
-    assert outcome.err == "note: 1 cells of 'Contract' (unseen level) were taken as missing\n"
+    assert outcome.err == "note: 1 cell of 'Contract' (unseen level) was taken as missing\n"
 
 
 def test_predict_refuses_what_does_not_fit(

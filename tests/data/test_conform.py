@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from automl.data.dataset import Rows, conform, conform_target, present
+from automl.data.dataset import Rows, conform, conform_target, copies_of, present
 from automl.data.schema import Column, Schema
 from automl.errors import DataError, TargetError
 
@@ -99,6 +99,86 @@ def test_an_absent_column_is_named_with_its_nearest() -> None:
     given_columns = {name: ["1"] for name in NAMES if name != "moment"} | {"momnt": ["1"]}
     with pytest.raises(DataError, match=r"Column 'moment' is missing.*'momnt'"):
         conform(given_columns, SCHEMA)
+
+
+def test_an_absent_column_that_may_be_missing_is_missing_in_every_row() -> None:
+    schema = Schema((Column("a", "number"), Column("b", "category", True, ("x",))), "y", "regress")
+    made = conform({"a": [1, 2], "further": [3, 4]}, schema)
+    assert made["b"].tolist() == [-1, -1]
+    assert [(issue.column, issue.what, issue.count) for issue in made.issues] == [("b", "absent", 2)]
+    with pytest.raises(DataError, match="Column 'a' is missing"):
+        conform({"b": ["x"]}, schema)
+    with pytest.raises(DataError, match="Column 'b' is missing"):
+        conform({"a": [1, 2]}, schema, strict=True)
+    hopeful = Schema((Column("b", "number", True),), "y", "regress")
+    with pytest.raises(DataError, match="Column 'b' is missing"):
+        conform({"c": [1]}, hopeful)
+
+
+@pytest.mark.parametrize(
+    ("column", "cells", "words"),
+    [
+        (Column("x", "category", levels=("a",)), ["a", "b", "b"], "2 cells.*unseen level.*'b'"),
+        (Column("x", "number"), ["1", "two"], "1 cell .*not a number.*'two'"),
+        (Column("x", "datetime"), ["soon", None], "1 cell .*not a datetime.*'soon'"),
+    ],
+)
+def test_strictness_refuses_what_leniency_counts(column: Column, cells: list[Any], words: str) -> None:
+    schema = Schema((column,), "y", "regress")
+    assert conform({"x": cells}, schema).issues
+    with pytest.raises(DataError, match=words) as refused:
+        conform({"x": cells}, schema, strict=True)
+    assert "Column 'x'" in str(refused.value)
+    assert not conform({"x": [cells[0] if column.kind == "category" else None]}, schema, strict=True).issues
+
+
+def test_rare_and_unseen_levels_share_a_code_that_strictness_lets_pass() -> None:
+    schema = Schema((Column("x", "category", levels=("a", "b"), other=True),), "y", "regress")
+    made = conform({"x": ["a", "new", None, "b", "-"]}, schema, strict=True)
+    assert made["x"].tolist() == [0, 2, -1, 1, -1]
+    assert [(issue.what, issue.count, issue.example) for issue in made.issues] == [("rare or unseen level", 1, "new")]
+
+
+def test_levels_that_are_numbers_are_met_by_numbers_of_any_type() -> None:
+    plain = Schema((Column("x", "category", levels=("1", "2")),), "y", "regress")
+    ways: list[Any] = [
+        [1, 2],
+        [1.0, 2.0],
+        ["1", "2"],
+        ["1.0", "2.0"],
+        ["01", " 2.00"],
+        np.array([1, 2]),
+        pd.Series([1.0, 2]),
+    ]
+    for cells in ways:
+        assert conform({"x": cells}, plain)["x"].tolist() == [0, 1]
+    postcodes = Schema((Column("x", "category", levels=("00501", "00502")),), "y", "regress")
+    assert conform({"x": ["00501", 502, 501.0]}, postcodes)["x"].tolist() == [0, 1, 0]
+    words = Schema((Column("x", "category", levels=("1", "x")),), "y", "regress")
+    assert conform({"x": ["1.0", 1.0, 1, "01"]}, words)["x"].tolist() == [0, 0, 0, -1]
+
+
+def test_copies_are_rows_with_the_same_cells() -> None:
+    raw = {
+        "number": [1, "1.0", None, "x", 2, -0.0, 0],
+        "truth": ["yep"] * 7,
+        "level": ["b"] * 7,
+        "moment": [None] * 7,
+        "words": ["w", " w ", "w", "w", "w", "w", "w"],
+        "photo": [b"p"] * 7,
+    }
+    assert copies_of(conform(raw, SCHEMA)).tolist() == [0, 0, 2, 2, 4, 5, 5]
+    raw["photo"] = ["p.png", b"p", None, "", b"q", b"q", b"q"]
+    assert copies_of(conform(raw, SCHEMA)).tolist() == [0, 1, 2, 2, 4, 5, 5]
+
+
+@given(rows)
+def test_a_row_and_its_copy_are_equal(records: list[dict[str, Any]]) -> None:
+    made = conform(in_columns([*records, *records]), SCHEMA)
+    copies = copies_of(made)
+    assert (copies[len(records) :] < len(records)).all()
+    assert (copies <= np.arange(len(copies))).all()
+    assert same(made, made.take(copies))
 
 
 def test_rows_survive_their_folder(tmp_path: Path) -> None:

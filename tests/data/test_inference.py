@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +11,10 @@ import pandas as pd
 import pytest
 
 from automl.data.cells import is_missing
+from automl.data.dataset import conform, conform_target
 from automl.data.inference import choose_target, choose_task, infer_column, infer_schema
 from automl.data.reading import Table
-from automl.data.schema import Schema
+from automl.data.schema import Column, Schema
 from automl.errors import DataError, OptionError, TargetError
 from automl.hooks import read_source
 
@@ -159,6 +160,53 @@ def test_the_task_is_guessed_and_said(target: list[object], task: str) -> None:
     assert choose_task(series, task) == (task, None)
 
 
+@pytest.mark.parametrize(
+    ("name", "counts", "task"),
+    [
+        ("quality", [20, 163, 1457, 2198, 880, 175, 5], "regress"),
+        ("rings", [5, 5, 5, 5], "regress"),
+        ("Class", [20, 163, 1457, 2198, 880], "classify"),
+        ("quality_class", [20, 163, 1457, 2198, 880], "classify"),
+        ("X1", [119, 120, 120, 120, 118], "classify"),
+        ("X1", [20, 163, 1457, 880, 20], "regress"),
+        ("X1", [2198, 1457, 163, 20, 5], "classify"),
+        ("code", [50] * 30, "classify"),
+        ("X1", [50] * 30, "regress"),
+    ],
+)
+def test_whole_numbers_are_classes_or_a_measure_by_name_and_shape(name: str, counts: list[int], task: str) -> None:
+    cells = [str(number + 3) for number, count in enumerate(counts) for _ in range(count)]
+    guessed, guess = choose_task(pd.Series(cells, dtype="str", name=name), None)
+    assert guessed == task
+    assert guess is not None
+    assert "whole numbers" in guess.what or "different numbers" in guess.what
+
+
+def test_a_target_with_a_notation_is_a_number() -> None:
+    prices = [f"${number * 37:,}" for number in range(1, ROWS + 1)]
+    assert choose_task(pd.Series(prices, name="cost"), None)[0] == "regress"
+    schema = schema_of(prices, "regress")
+    assert (schema.unit, schema.grouped) == ("$", True)
+    assert conform_target(["$1,234", 5, "7"], Schema.from_json(schema.to_json())).tolist() == [1234, 5, 7]
+
+
+def test_classes_in_quotes_keep_their_spelling_and_take_labels_without() -> None:
+    schema = schema_of(repeated("'-1'", "'1'"), "classify")
+    assert schema.classes == ("'-1'", "'1'")
+    assert conform_target(["'1'", "-1", 1, None], schema).tolist() == [1, 0, 1, -1]
+
+
+def test_a_class_may_be_called_unknown() -> None:
+    assert schema_of(repeated("a", "unknown", "-"), "classify").classes == ("-", "a", "unknown")
+
+
+def test_a_long_table_has_the_schema_of_its_columns() -> None:
+    rows = 60_000
+    frame = pd.DataFrame({f"c{number}": np.arange(rows) % (number + 2) for number in range(20)}).astype("str")
+    schema = infer_schema(Table(frame), "c0", "classify")
+    assert schema.columns == tuple(infer_column(name, frame[name], None, HERE) for name in frame.columns[1:])
+
+
 def test_an_unknown_task_is_refused() -> None:
     with pytest.raises(OptionError, match="no task 'cluster'"):
         choose_task(pd.Series([1, 2]), "cluster")
@@ -196,6 +244,172 @@ def test_a_target_that_cannot_be_learned_is_refused(target: list[object], task: 
         schema_of(target, task)
     assert words in str(refused.value)
     assert "'goal'" in str(refused.value)
+
+
+def column_of(cells: Sequence[Any], name: str = "column", kind: str | None = None) -> Column:
+    """The column, which must be the same from a list and from the text columns that a CSV reader gives."""
+    column = infer_column(name, cells, kind, HERE)
+    if all(isinstance(cell, str) for cell in cells):
+        assert infer_column(name, pd.Series(cells, dtype="str"), kind, HERE) == column
+    return column
+
+
+def many(write: Callable[[int], str], rows: int = 600) -> list[str]:
+    return [write(number) for number in np.random.default_rng(0).integers(1, 5000, rows).tolist()]
+
+
+@pytest.mark.parametrize(
+    ("cells", "unit", "grouped"),
+    [
+        (many(lambda number: f"{number:,}"), "", True),
+        (many(lambda number: f"({number:,})" if number % 2 else f"{number:,}"), "", True),
+        (many(lambda number: f"${number:,}.50"), "$", True),
+        (many(lambda number: f"{number / 100} €"), "€", False),
+        (many(lambda number: f"{number % 100}%"), "%", False),
+        (many(lambda number: f"{number} CC" if number % 20 else f"{number}"), "CC", False),
+        (many(lambda number: f"{number} sq ft"), "sq ft", False),
+        (many(lambda number: f"{number}Nm@ 1740rpm" if number % 20 else f"{number} kgm at 17rpm"), "Nm", False),
+    ],
+)
+def test_numbers_with_a_notation(cells: list[str], unit: str, grouped: bool) -> None:
+    column = column_of(cells)
+    assert (column.kind, column.unit, column.grouped) == ("number", unit, grouped)
+    odd = sum("kgm" in cell for cell in cells)
+    assert (f"{odd} cells are in another form" in column.reason) == (odd > 0)
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        repeated("2WD", "4WD"),
+        repeated("1st", "2nd", "3rd"),
+        repeated("10+ years", "< 1 year", "2 years"),
+        repeated("city_103", "city_40", "city_7"),
+        repeated("2-10", "11-100", "1"),
+        repeated("1.2.3", "10.0.1", "2.3.15"),
+        repeated("25/12/2024", "12/25/2024"),
+    ],
+)
+def test_names_with_digits_are_levels(cells: list[str]) -> None:
+    assert column_of(cells).kind == "category"
+
+
+@pytest.mark.parametrize(
+    ("cells", "formats"),
+    [
+        (repeated("9/30/1990 0:00:00", "11/1/1993 0:00:00"), ("%m/%d/%Y %H:%M:%S",)),
+        (repeated("1/5/2024 3:04 PM", "1/15/2024 11:59 am"), ("%m/%d/%Y %I:%M %p",)),
+        (repeated("5 Mar 2024", "12 May 2021"), ("%d %b %Y",)),
+        (repeated("January 5, 2024", "March 12, 2021"), ("%B %d, %Y",)),
+        (repeated("05-Mar-21", "12-Apr-22"), ("%d-%b-%y",)),
+        (repeated("2024/1/5", "2024/12/31"), ("%Y/%m/%d",)),
+        (repeated("01.02.2024", "03.04.2024"), ("%d.%m.%Y",)),
+        (repeated("1066-10-14", "0001-01-01", "9999-12-31"), ()),
+        (repeated("2024-01-05T10:00:00+02:00", "2024-01-05T10:00:00Z"), ()),
+        (["2024-01-05"] * 3000 + ["5 May 2024"], ("%Y-%m-%d", "%d %b %Y")),
+        (["01/02/2024"] * 3000 + ["25/12/2024"], ("%d/%m/%Y",)),
+        (repeated("10:30", "23:59"), ("%H:%M",)),
+    ],
+)
+def test_dates_of_any_common_form(cells: list[str], formats: tuple[str, ...]) -> None:
+    column = column_of(cells)
+    assert (column.kind, column.formats) == ("datetime", formats)
+    rows = conform({"column": cells}, Schema((column,), "y", "regress"))
+    assert np.isfinite(rows["column"]).all()
+
+
+def test_several_forms_of_dates_in_one_column_never_swap_day_and_month() -> None:
+    cells = repeated("2024-01-05", "05/20/2024", "3 March 2020", "04/03/2020 10:00")
+    column = column_of(cells)
+    assert set(column.formats) == {"%Y-%m-%d", "%m/%d/%Y", "%d %B %Y", "%m/%d/%Y %H:%M"}
+    assert "month first" in column_of(repeated("01/02/2024", "03/04/2024")).reason
+
+
+def test_whole_numbers_are_dates_only_when_all_are() -> None:
+    days = [f"2024{1 + day % 12:02d}{1 + day % 28:02d}" for day in range(200)]
+    assert column_of(days).formats == ("%Y%m%d",)
+    assert infer_column("x", [int(day) for day in days], None, HERE).kind == "datetime"
+    assert column_of([*days, "20241301"]).kind == "number"
+    assert column_of(repeated("20240101", "20240102")).kind == "number"
+    assert column_of(repeated("20240101", "20240102"), "start_date").kind == "datetime"
+    seconds = many(lambda number: str(1_600_000_000 + number))
+    assert column_of(seconds).kind == "number"
+    assert column_of(seconds, kind="datetime").formats == ("epoch",)
+    assert column_of([f"{second}000" for second in seconds], kind="datetime").formats == ("epoch ms",)
+
+
+def test_codes_with_leading_zeros_stay_codes() -> None:
+    codes = column_of(many(lambda number: f"{number % 40 + 480:05d}"))
+    assert codes.kind == "category"
+    assert all(level.startswith("00") for level in codes.levels)
+    assert column_of(many(lambda number: f"{number % 12 + 1:02d}")).kind == "number"
+    assert column_of(many(lambda number: f"0.{number}")).kind == "number"
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("customerID", "identifier"),
+        ("PassengerId", "identifier"),
+        ("enrollee_id", "identifier"),
+        ("PID", "identifier"),
+        ("Unnamed: 0", "identifier"),
+        ("order_no", "identifier"),
+        ("paid", ""),
+        ("humidity", ""),
+        ("number_of_visits", ""),
+    ],
+)
+def test_whole_numbers_that_all_differ_are_identifiers_by_name(name: str, reason: str) -> None:
+    numbers = np.random.default_rng(1).permutation(90_000)[:500].tolist()
+    column = infer_column(name, numbers, None, HERE)
+    assert (column.kind == "ignored", reason in column.reason) == (bool(reason), True)
+
+
+def test_row_numbers_in_any_order_and_names_of_all_rows_are_ignored() -> None:
+    order = np.random.default_rng(1).permutation(500)
+    assert infer_column("instant", (order + 1).tolist(), None, HERE).reason == "a row number"
+    assert infer_column("who", [f"Jo{number} Doe" for number in order], None, HERE).reason.startswith("an identifier")
+    assert infer_column("x", np.random.default_rng(1).normal(size=500), None, HERE).kind == "number"
+
+
+def test_rare_levels_share_one_code_where_there_are_many_rows() -> None:
+    cells = ["a"] * 300 + ["b"] * 300 + ["c"] * 4 + ["d"]
+    column = column_of(cells)
+    assert (column.levels, column.other, column.codes) == (("a", "b"), True, 3)
+    assert "2 rare levels" in column.reason
+    few = column_of([*cells[298:302], "c"])
+    assert (few.other, few.codes) == (False, 3)
+    wide = column_of([f"level {number % 1200}" for number in range(12_000)])
+    assert (len(wide.levels), wide.other) == (1000, True)
+
+
+def test_levels_that_are_all_rare_still_tell_who_has_one() -> None:
+    cabins = column_of([f"C{number // 7 % 34}" if number % 7 == 0 else "" for number in range(700)])
+    assert (cabins.kind, cabins.nullable, cabins.levels, cabins.codes) == ("category", True, (), 1)
+
+
+def test_lists_in_cells_are_read_as_text_and_said() -> None:
+    rng = np.random.default_rng(0)
+    genres = [";".join(f"g{genre}" for genre in rng.integers(0, 12, 3)) for _ in range(600)]
+    assert (column_of(genres).kind, column_of(genres).reason) == ("text", "lists in the cells, read as text")
+    pairs = [[int(a), int(b)] for a, b in rng.integers(0, 99, (600, 2))]
+    assert infer_column("x", pairs, None, HERE).kind == "text"
+    assert "lists" in column_of(repeated('["a", "b"]', "[]")).reason
+    unspaced = ["".join(chr(0x4E00 + int(sign)) for sign in rng.integers(0, 3000, 30)) for _ in range(100)]
+    assert column_of(unspaced).kind == "text"
+
+
+def test_truths_in_many_words() -> None:
+    assert column_of(repeated("Yes", "no", "NO", "TRUE", "false")).kind == "boolean"
+    assert column_of(repeated("ja", "nein")).levels == ("nein", "ja")
+    assert column_of(repeated("y", "n", "t", "f")).kind == "category"
+
+
+def test_doubtful_words_are_missing_in_features() -> None:
+    numbers = column_of(repeated("1", "2", "-", "unknown"))
+    assert (numbers.kind, numbers.nullable, numbers.reason) == ("number", True, "")
+    assert column_of(repeated("red", "blue", "Unknown")).levels == ("red", "blue")
 
 
 def test_kinds_can_be_fixed() -> None:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from automl.data.schema import Schema
-from automl.data.splits import HOLDOUT, each_fold, fold_count, make_split
+from automl.data.splits import HOLDOUT, Structure, each_fold, fold_count, make_split
 from automl.errors import TargetError
 
 CLASSIFY = Schema((), "goal", "classify", ("a", "b", "c"))
@@ -73,3 +73,89 @@ def test_large_data_gets_fewer_folds(rows: int, folds: int) -> None:
 def test_fewer_rows_than_folds_are_refused(rows: int) -> None:
     with pytest.raises(TargetError, match="cannot be split into 5 folds"):
         make_split(np.arange(rows) % 2, CLASSIFY, 0)
+
+
+@given(st.integers(5, 60), st.integers(60, 2_500), st.integers(0, 3), st.sampled_from([CLASSIFY, REGRESS]))
+def test_a_group_is_in_one_place_and_every_fold_has_rows(groups: int, rows: int, seed: int, schema: Schema) -> None:
+    rng = np.random.default_rng(seed)
+    codes = np.concatenate([np.arange(groups), rng.integers(0, groups, rows - groups)])
+    target = rng.integers(0, 3, rows) if schema is CLASSIFY else rng.normal(size=rows) * (rng.random(rows) < 0.3)
+    split = make_split(target, schema, seed, Structure("group", groups=codes))
+    for group in range(groups):
+        assert len(set(split.assignment[codes == group])) == 1
+    for _, train, valid in each_fold(split):
+        assert len(train)
+        assert len(valid)
+        assert not set(codes[train]) & set(codes[valid])
+        assert not set(codes[split.holdout]) & set(codes[train])
+
+
+def test_groups_spread_their_classes() -> None:
+    rng = np.random.default_rng(0)
+    codes = rng.integers(0, 200, 4_000)
+    target = rng.choice(3, 200, p=[0.8, 0.15, 0.05])[codes]  # a group has one class
+    split = make_split(target, CLASSIFY, 0, Structure("group", groups=codes))
+    shares = np.bincount(target) / len(target)
+    for _, _, valid in each_fold(split):
+        np.testing.assert_allclose(np.bincount(target[valid], minlength=3) / len(valid), shares, atol=0.05)
+
+
+def test_fewer_groups_than_folds_are_refused() -> None:
+    with pytest.raises(TargetError, match="4 groups cannot be split into 5 folds"):
+        make_split(np.arange(100) % 2, CLASSIFY, 0, Structure("group", groups=np.arange(100) % 4))
+
+
+@given(st.integers(30, 3_000), st.integers(0, 3))
+def test_time_goes_forward(rows: int, seed: int) -> None:
+    order = np.random.default_rng(seed).permutation(rows) // 3.0  # three rows of each moment, in no order
+    split = make_split(np.arange(rows) % 2, CLASSIFY, seed, Structure("time", order=order))
+    assert split.forward
+    for number, train, valid in each_fold(split):
+        assert order[train].max() < order[valid].min()
+        if number:
+            assert len(train) > len(split.fold(number - 1)[0])
+    if len(split.holdout):
+        assert order[split.holdout].min() > order[split.assignment != HOLDOUT].max()
+    assert (len(split.holdout) > 0) == (rows >= 1_000)
+
+
+def test_the_last_learner_of_forward_folds_knows_all_but_the_holdout() -> None:
+    split = make_split(np.arange(2_000) % 2, CLASSIFY, 0, Structure("time", order=np.arange(2_000.0)))
+    final = split.final()
+    assert final is not None
+    train, stopping = final
+    assert sorted([*train, *stopping]) == np.flatnonzero(split.assignment != HOLDOUT).tolist()
+    assert make_split(np.arange(2_000) % 2, CLASSIFY, 0).final() is None
+
+
+def test_too_few_moments_are_refused() -> None:
+    with pytest.raises(TargetError, match="2 different moments"):
+        make_split(np.arange(100) % 2, CLASSIFY, 0, Structure("time", order=np.arange(100) // 50.0))
+
+
+def test_copies_are_validated_in_one_fold() -> None:
+    copies = np.arange(1_500)
+    copies[750:] = np.arange(750)
+    split = make_split(np.arange(1_500) % 2, CLASSIFY, 0, Structure(copies=copies))
+    np.testing.assert_array_equal(split.assignment[750:], split.assignment[:750])
+    assert len(split.holdout)
+
+
+def test_random_folds_ignore_the_classes() -> None:
+    target = np.arange(500) % 2
+    random, stratified = (make_split(target, CLASSIFY, 0, Structure(kind)) for kind in ("random", "stratified"))
+    assert (random.assignment != stratified.assignment).any()
+    assert np.bincount(random.assignment).tolist() == [100] * 5
+
+
+def test_a_class_rarer_than_the_folds_is_spread() -> None:
+    target = np.zeros(100, dtype=np.int64)
+    target[:2] = 1
+    split = make_split(target, CLASSIFY, 0)
+    assert len(set(split.assignment[:2])) == 2
+
+
+def test_a_few_huge_groups_leave_no_fold_empty() -> None:
+    codes = np.repeat([0, 1, 2, 3, 4], [1_480, 5, 5, 5, 5])
+    split = make_split(np.arange(1_500) % 2, CLASSIFY, 0, Structure("group", groups=codes))
+    assert all(len(train) and len(valid) for _, train, valid in each_fold(split))

@@ -13,11 +13,12 @@ from optuna.trial import FixedTrial
 from automl.data.dataset import conform
 from automl.data.reading import Table
 from automl.data.splits import make_split
-from automl.engine import FitRequest, prepare
+from automl.engine import FitRequest
 from automl.hooks import architectures, find_task
 from automl.model.artifact import SelfTest, save_model
 from automl.model.model import Card, Member, Model
 from automl.model.reference import Reference
+from automl.opening import prepare
 from automl.task import Examples, Problem, Progress
 
 ROWS = 300
@@ -34,7 +35,8 @@ def rows(churn_rows: pd.DataFrame) -> pd.DataFrame:
 @pytest.fixture(scope="session")
 def family_model(rows: pd.DataFrame) -> Model:
     """Linear, LightGBM, XGBoost and the network, each on two folds, with different weights. Not saved yet."""
-    dataset, metric, _ = prepare(Table(rows), FitRequest(target="Churn"))
+    prepared = prepare(Table(rows), FitRequest(target="Churn"))
+    dataset, metric = prepared.dataset, prepared.metric
     problem = Problem(dataset.schema, "tabular", metric.name)
     split = make_split(dataset.target, dataset.schema, seed=0)
     features = find_task("tabular").features(dataset.schema, dataset.rows)

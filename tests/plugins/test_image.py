@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import shutil
 import time
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -108,6 +110,82 @@ def test_a_folder_without_images_is_refused(tmp_path: Path) -> None:
 def test_a_train_folder_is_pointed_to(shapes: Path) -> None:
     with pytest.raises(SourceError, match=rf"folder without images.*give the folder .*{shapes.name}"):
         read_source(shapes.parent)
+
+
+def test_of_train_and_test_folders_the_first_is_read(shapes: Path, tmp_path: Path) -> None:
+    for part in ("train", "test"):
+        shutil.copytree(shapes, tmp_path / "all" / part)
+    (tmp_path / "all" / "README.txt").write_text("about")
+    table = read_source(tmp_path / "all")
+    assert len(table.frame) == 120
+    assert table.frame["image"][0] == "train/bar/000.png"
+    assert (table.base / table.frame["image"][0]).is_file()
+    assert table.notes == ("the images in train/ were read; those in test/ were left alone",)
+
+
+def archive(path: Path, folder: Path, inside: str) -> Path:
+    """A zip archive of a folder's files, below `inside`."""
+    with zipfile.ZipFile(path, "a") as packed:
+        for file in sorted(folder.rglob("*.png")):
+            packed.write(file, f"{inside}{file.relative_to(folder).as_posix()}")
+    return path
+
+
+@pytest.mark.parametrize("inside", ["", "shapes/", "data/shapes/"])
+def test_an_archive_of_classes_is_a_table_of_bytes(shapes: Path, tmp_path: Path, inside: str) -> None:
+    table = read_source(archive(tmp_path / "shapes.zip", shapes, inside))
+    assert table.name == "shapes"
+    assert table.target == "label"
+    assert table.frame["label"].value_counts().to_dict() == dict.fromkeys(SHAPES, 40)
+    assert table.frame["image"][0] == (shapes / "bar" / "000.png").read_bytes()
+
+
+def test_an_archive_with_train_and_test(shapes: Path, tmp_path: Path) -> None:
+    path = archive(tmp_path / "shapes.zip", shapes, "shapes/test/")
+    archive(path, shapes, "shapes/train/")
+    table = read_source(path)
+    assert len(table.frame) == 120
+    assert table.notes == ("the images in train/ were read; those in test/ were left alone",)
+
+
+def test_a_table_in_an_archive_that_names_its_images(shapes: Path, tmp_path: Path) -> None:
+    path = archive(tmp_path / "shapes.zip", shapes, "all/")
+    with zipfile.ZipFile(path, "a") as packed:
+        packed.writestr("all/labels.csv", "front,size\nbar/000.png,3\n./disc/001.png,4\nbar/nowhere.png,5\n")
+    table = read_source(path)
+    assert table.frame["size"].tolist() == ["3", "4", "5"]
+    assert table.frame["front"][0] == (shapes / "bar" / "000.png").read_bytes()
+    assert table.frame["front"][1] == (shapes / "disc" / "001.png").read_bytes()
+    assert table.frame["front"][2] == "bar/nowhere.png"
+
+
+def test_an_image_cut_anywhere_is_left_out_or_read(tmp_path: Path) -> None:
+    """At every eighth byte, of each format."""
+    rng = np.random.default_rng(0)
+    (tmp_path / "cat").mkdir()
+    count = 0
+    for form in ("PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF"):
+        buffer = io.BytesIO()
+        Image.fromarray(rng.integers(0, 255, (6, 6, 3), dtype=np.uint8)).save(buffer, form)
+        whole = buffer.getvalue()
+        for end in range(0, len(whole), 8):
+            (tmp_path / "cat" / f"{form}_{end}.{form.lower()}").write_bytes(whole[:end])
+            count += 1
+        (tmp_path / "cat" / f"{form}_whole.{form.lower()}").write_bytes(whole)
+    table = read_source(tmp_path)
+    assert {f"cat/{form}_whole.{form.lower()}" for form in ("PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF")} <= set(
+        table.frame["image"]
+    )
+    assert len(table.frame) < 30
+    assert table.notes == (f"{count + 6 - len(table.frame):,} images could not be read and were left out",)
+
+
+def test_damaged_members_of_an_archive_are_counted(shapes: Path, tmp_path: Path) -> None:
+    path = archive(tmp_path / "shapes.zip", shapes, "")
+    with zipfile.ZipFile(path, "a") as packed:
+        packed.writestr("bar/cut.png", (shapes / "bar" / "000.png").read_bytes()[:60])
+        packed.writestr("bar/bomb.png", bytes(70 << 20), zipfile.ZIP_DEFLATED)
+    assert read_source(path).notes == ("2 images could not be read and were left out",)
 
 
 @pytest.mark.parametrize("mode", ["L", "P", "CMYK", "RGBA", "I;16", "1"])

@@ -253,10 +253,30 @@ def test_what_the_boosters_share(dataset: Dataset) -> None:
     features = examples_of(dataset).features
     matrix = joined(features)
     assert matrix.shape == (ROWS, features["numbers"].shape[1] + features["codes"].shape[1])
-    assert np.isnan(matrix[:, features["numbers"].shape[1] :]).sum() == (features["codes"] < 0).sum()
+    assert (matrix[:, features["numbers"].shape[1] :] == 0).sum() == (features["codes"] < 0).sum()
     problem = problem_of(dataset)
     raw = np.full((ROWS, problem.outputs), 0.25) if problem.outputs > 2 else np.full(ROWS, 0.25)
     output = as_outputs(raw, problem)
     if problem.outputs == 2:
         np.testing.assert_array_equal(output[0], [0.75, 0.25])
     check_output(output, ROWS, problem)
+
+
+@pytest.mark.parametrize("telling", ["missing", "rare"])
+def test_missing_and_rare_levels_are_levels_of_their_own(family: Architecture, telling: str) -> None:
+    """A missing category may mean "none", and a rare one something too: every learner can tell them from the rest."""
+    rng = np.random.default_rng(0)
+    colours: list[str | None] = rng.choice(np.array(["red", "blue", "teal", "rare", None], dtype=object), 900).tolist()
+    colours = [f"rare {row // 3}" if colour == "rare" else colour for row, colour in enumerate(colours)]
+    groups = ["missing" if c is None else "rare" if c.startswith("rare") else "common" for c in colours]
+    frame = pd.DataFrame({"colour": colours, "noise": rng.normal(size=900).round(3)})
+    frame["target"] = np.where(np.array(groups) == telling, "yes", "no")
+    dataset = make_dataset(Table(frame), "target", "classify")
+    column = dataset.schema.column("colour")
+    assert (column.other, column.codes, column.nullable) == (True, 4, True)
+    problem, examples = problem_of(dataset), examples_of(dataset)
+    learner = fitted(family, problem, examples)
+    assert (learner.predict(examples.features).argmax(axis=1) == dataset.target).mean() > 0.99
+    rows = conform({"colour": [None, "never seen", "red"], "noise": [0, 0, 0]}, dataset.schema)
+    answers = learner.predict(find_task("tabular").features(dataset.schema, rows)).argmax(axis=1)
+    assert answers.tolist() == [telling == "missing", telling == "rare", False]

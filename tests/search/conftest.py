@@ -10,11 +10,15 @@ import pandas as pd
 import pytest
 
 from automl.data.dataset import Dataset
+from automl.data.fingerprint import fingerprint
 from automl.data.reading import Table
 from automl.data.splits import Split, make_split
-from automl.engine import FitRequest, fingerprint, prepare
+from automl.engine import FitRequest
 from automl.metrics import Metric
-from automl.search.run import Question, Run
+from automl.opening import prepare
+from automl.search.evaluate import TrialSpec, Workbench, evaluate
+from automl.search.run import Question, Run, TrialResult
+from automl.task import Architecture
 
 ROWS = 300
 
@@ -32,12 +36,26 @@ class Bench:
 def make_bench(rows: pd.DataFrame, runs: Path) -> Bench:
     """A run that asks about the first rows of a frame with the target Churn."""
     table = Table(rows.head(ROWS), name="small")
-    dataset, metric, _ = prepare(table, FitRequest(target="Churn"))
+    prepared = prepare(table, FitRequest(target="Churn"))
+    dataset, metric = prepared.dataset, prepared.metric
     split = make_split(dataset.target, dataset.schema, 0)
     question = Question(
         "small", fingerprint(table.frame), "Churn", "classify", "tabular", metric.name, 60.0, 0, {}, ("linear",)
     )
     return Bench(Run.create(runs, question, table, dataset, split), dataset, split, metric)
+
+
+def evaluate_to_end(spec: TrialSpec, family: Architecture, workbench: Workbench) -> TrialResult:
+    """Evaluate a trial that is never stopped."""
+    trial = evaluate(spec, family, workbench)
+    go_on = None
+    while True:
+        try:
+            trial.send(go_on)  # type: ignore[arg-type]
+        except StopIteration as end:
+            result: TrialResult = end.value
+            return result
+        go_on = True
 
 
 @pytest.fixture(scope="module")

@@ -91,7 +91,7 @@ class TestEveryExecutor:
         result = read_result(folder)
         assert result.loss == last.loss
         assert len(result.fold_losses) == FOLDS
-        assert sorted(path.name for path in (folder / "folds").iterdir()) == [str(fold) for fold in range(FOLDS)]
+        assert sorted(path.name for path in (folder / "learners").iterdir()) == [str(fold) for fold in range(FOLDS)]
         assert executor.room()
         assert executor.running() == []
 

@@ -1,4 +1,4 @@
-"""Bootstrap distributions of a metric's change (Efron 1979), seeded so that a decision can be recomputed."""
+"""Bootstrap distributions of a score and of its change (Efron 1979), seeded so that a decision can be recomputed."""
 
 from __future__ import annotations
 

@@ -1,0 +1,135 @@
+"""The end of a fit: the artifact with its self-test and reference, the report, the version in the store."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from automl.data.cells import as_json
+from automl.data.dataset import conform
+from automl.data.reading import Table
+from automl.hooks import Event, announce
+from automl.metrics import find_metric
+from automl.model.artifact import SelfTest, is_constant, load_model, save_model
+from automl.model.assembly import Assembly, LeaderboardRow
+from automl.model.fairness import fairness_figures, fairness_note
+from automl.model.model import Model
+from automl.model.reference import REFERENCE_ROWS, Reference
+from automl.model.statistics import draw, without_cells
+from automl.report.html import write_report
+from automl.request import FitRequest
+from automl.search.run import Run, read_decisions, read_table, write_json
+from automl.store import CHAMPION, Store, Version
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SELFTEST_ROWS = 20
+
+
+@dataclass(frozen=True)
+class FitResult:
+    """The new version, its model, what was tried, and what a user should be told."""
+
+    model: Model
+    version: Version
+    leaderboard: list[LeaderboardRow]
+    notes: tuple[str, ...]
+    run_folder: Path
+
+
+def deliver(run: Run, assembly: Assembly, notes: tuple[str, ...], request: FitRequest, store: Store) -> FitResult:
+    """Save the artifact with its self-test and reference, register it, end the run."""
+    table = read_table(run.folder)
+    model = _with_fairness(run, assembly, table)
+    reference = _reference(assembly, table, run.question.seed)
+    cells = _spread(table, model)
+    if not request.reference_rows:
+        reference = reference.without_rows(model.schema)
+        schema = without_cells(model.schema, reference.statistics)
+        model = replace(model, problem=replace(model.problem, schema=schema))
+        cells = draw(reference.statistics, SELFTEST_ROWS)
+    folder = run.folder / "artifact"
+    shutil.rmtree(folder, ignore_errors=True)
+    save_model(model, folder, _selftest(model, cells, table.base), reference)
+    question = run.question
+    private = read_decisions(run.folder)["private"]
+    write_report(run.folder / "report.html", model, assembly.leaderboard, notes, private)
+    write_json(run.folder / "leaderboard.json", {"rows": [row.record() for row in assembly.leaderboard]})
+    version = store.versions.register(
+        Version(
+            name=question.name,
+            number=0,
+            folder=folder,
+            task=question.task,
+            modality=question.modality,
+            metric=question.metric,
+            score=model.card.scores.get("holdout", model.card.scores.get("out_of_fold")),
+            run=run.folder.name,
+            note=request.note,
+        ),
+        why=request.note or f"fit on {len(table.frame):,} rows",
+    )
+    if request.alias:
+        store.versions.point(version.name, request.alias, version.number, request.note or "as asked")
+    elif model.members and is_constant(store.versions.find(version.name).folder):
+        store.versions.point(version.name, CHAMPION, version.number, "the champion so far answered a constant only")
+    end_run(run, version)
+    announce(Event("version_registered", version.name, {"version": version.number, "score": version.score}))
+    return FitResult(
+        load_model(version.folder),
+        store.versions.find(version.name, version.number),
+        assembly.leaderboard,
+        notes,
+        run.folder,
+    )
+
+
+def end_run(run: Run, version: Version) -> None:
+    """Mark a run as ended with this version."""
+    run.finish({"version": version.number, "time": datetime.now(UTC).isoformat()}, kept=set())
+
+
+def _with_fairness(run: Run, assembly: Assembly, table: Table) -> Model:
+    """The model with what its sensitive columns show, and a note where a gap is notable."""
+    model, question = assembly.model, run.question
+    figures = fairness_figures(
+        table.frame,
+        question.roles.sensitive,
+        assembly.target,
+        assembly.outputs,
+        model.schema,
+        find_metric(question.metric),
+        model.decision,
+    )
+    notes = (*model.card.notes, *fairness_note(figures))
+    return replace(model, card=replace(model.card, fairness=figures, notes=notes))
+
+
+def _spread(table: Table, model: Model) -> pd.DataFrame:
+    """A few rows from all over the table, with the columns that the model sees."""
+    spread = np.unique(np.linspace(0, len(table.frame) - 1, SELFTEST_ROWS).astype(int))
+    return table.frame.iloc[spread][[column.name for column in model.schema.used]]
+
+
+def _selftest(model: Model, frame: pd.DataFrame, base: Path) -> SelfTest:
+    """Rows as JSON cells, with the outputs this very model gives them."""
+    columns = {str(name): [as_json(value) for value in frame[name]] for name in frame.columns}
+    return SelfTest(columns, model.outputs(conform(columns, model.schema, base)), base)
+
+
+def _reference(assembly: Assembly, table: Table, seed: int) -> Reference:
+    """Up to REFERENCE_ROWS rows with their honest outputs: out-of-fold, or holdout."""
+    honest = np.flatnonzero(np.isfinite(assembly.outputs).reshape(len(assembly.outputs), -1).all(axis=1))
+    if len(honest) > REFERENCE_ROWS:
+        honest = np.sort(np.random.default_rng(seed).choice(honest, REFERENCE_ROWS, replace=False))
+    names = [column.name for column in assembly.model.schema.used]
+    frame = table.frame.iloc[honest][names].reset_index(drop=True)
+    for column in assembly.model.schema.of_kind("image"):  # the monitor does not know where the source lay
+        frame[column.name] = [str(table.base / cell) if isinstance(cell, str) else cell for cell in frame[column.name]]
+    return Reference(frame, assembly.target[honest], assembly.outputs[honest])

@@ -1,0 +1,189 @@
+"""From a table to a run: what is to be learned is understood, the data examined, the rows split."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from automl.data.cells import as_text, is_missing
+from automl.data.dataset import Dataset, Rows, conform, conform_target, copies_of, object_array, present
+from automl.data.fingerprint import fingerprint
+from automl.data.inference import choose_target, choose_task, infer_schema
+from automl.data.reading import Table
+from automl.data.schema import Schema
+from automl.data.splits import Split, Structure, make_split
+from automl.errors import DataError, OptionError
+from automl.hooks import architectures, find_task, match_task
+from automl.inspection.findings import Finding, Severity, findings_lines
+from automl.inspection.inspect import examine
+from automl.inspection.personal import hide
+from automl.inspection.structure import Decision
+from automl.inspection.subject import Subject
+from automl.metrics import Metric, choose_metric, find_metric
+from automl.request import FitRequest
+from automl.search.augmentation import worth_augmenting
+from automl.search.balance import check_balance
+from automl.search.run import Question, Run, read_decisions
+from automl.store import Store
+from automl.store.versions import check_name
+from automl.task import Examples, Problem
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FEW_ROWS = 200  # below which a score is said to be shaky
+# The examination may train small forests; most of the time belongs to the search.
+EXAMINE_SHARE = 0.15
+EXAMINE_MOST_S = 10.0
+EXAMINE_FROM_S = 10.0  # a shorter budget has no time for forests
+AUGMENT_SHARE = 0.2  # of the budget, to measure what synthetic rows are worth
+
+Confirm = Callable[[Sequence[Finding]], bool]  # shall these leaks be dropped?
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A table understood: the rows that have a target, raw and conformed, and every decision made for the user."""
+
+    table: Table
+    dataset: Dataset
+    metric: Metric
+    notes: tuple[str, ...]
+
+
+def prepare(table: Table, request: FitRequest) -> Prepared:
+    """Target, task, schema and conformed rows of a table. Raises DataError and its kin."""
+    target, target_guess = choose_target(table, request.target)
+    task, task_guess = choose_task(table.frame[target], request.task)
+    schema = infer_schema(table, target, task, request.kinds, request.roles.ignored(target, table))
+    metric = choose_metric(request.metric, schema)
+    goal = conform_target(table.frame[target], schema)
+    kept = np.flatnonzero(present(goal))
+    rows = conform(table.frame, schema, table.base)
+    notes = [f"{guess.what}; to change it: {guess.overrule}" for guess in (target_guess, task_guess) if guess]
+    notes += table.notes
+    if len(kept) < len(goal):
+        notes.append(f"{len(goal) - len(kept):,} rows without a target were left out")
+        rows = rows.take(kept)
+        table = replace(table, frame=table.frame.iloc[kept].reset_index(drop=True))
+    if len(kept) < FEW_ROWS:
+        notes.append(f"only {len(kept)} rows: whatever the score says, it says it with little certainty")
+    return Prepared(table, Dataset(schema, rows, goal[kept]), metric, tuple(notes))
+
+
+def create_run(prepared: Prepared, question: Question, store: Store, request: FitRequest, confirm: Confirm) -> Run:
+    """Examine the data, leave out what must be left out, split the rows and begin the run."""
+    examination = examine(_subject(prepared, request), request.split)
+    decision = examination.decision or Decision(Structure())
+    dropped = examination.leaks if request.drop_leaks or (examination.leaks and confirm(examination.leaks)) else ()
+    reasons = {column: f"a leak: {finding.what}" for finding in dropped for column in finding.columns}
+    dataset = _without(prepared.dataset, {**decision.ignored, **reasons})
+    split = make_split(
+        dataset.target, dataset.schema, request.seed, replace(decision.structure, copies=copies_of(dataset.rows))
+    )
+    decisions = {
+        "findings": [finding.record() for finding in examination.findings],
+        "split": decision.structure.kind,
+        "column": decision.column,
+        "private": sorted(examination.private),
+        **_augmentation(dataset, split, question, request),
+    }
+    kept = replace(prepared.table, frame=_storable(prepared.table.frame))
+    return Run.create(store.runs_folder, question, kept, dataset, split, decisions)
+
+
+def _augmentation(dataset: Dataset, split: Split, question: Question, request: FitRequest) -> dict[str, Any]:
+    """Whether synthetic rows are used, measured before the search."""
+    if not request.augment:
+        return {}
+    problem = Problem(dataset.schema, question.modality, question.metric, question.seed)
+    features = find_task(question.modality).features(dataset.schema, dataset.rows)
+    deadline = time.time() + AUGMENT_SHARE * request.seconds
+    examples = Examples(features, dataset.target)
+    verdict = worth_augmenting(problem, examples, split, find_metric(question.metric), deadline)
+    return {"augment": verdict.use, "notes": [verdict.note]}
+
+
+def ask(prepared: Prepared, request: FitRequest) -> Question:
+    """The question of a run, from what was asked and what was inferred."""
+    schema = prepared.dataset.schema
+    modality = request.modality or match_task(schema).name
+    if find_task(modality).suits(schema) <= 0:
+        kinds = ", ".join(sorted({column.kind for column in schema.used}))
+        raise OptionError(
+            f"The task plugin {modality!r} cannot learn from these columns ({kinds}).", "Leave --modality out."
+        )
+    return Question(
+        name=check_name(request.name or prepared.table.name),
+        fingerprint=fingerprint(prepared.table.frame),
+        target=schema.target,
+        task=schema.task,
+        modality=modality,
+        metric=prepared.metric.name,
+        seconds=request.seconds,
+        seed=request.seed,
+        kinds=dict(request.kinds),
+        architectures=tuple(architectures(modality)),
+        max_trials=request.max_trials,
+        roles=request.roles,
+        split=request.split,
+        drop_leaks=request.drop_leaks,
+        balance=check_balance(request.balance, schema),
+        augment=request.augment,
+    )
+
+
+def refuse_another_problem(store: Store, question: Question) -> None:
+    """A name stands for one problem: an endpoint that follows it must not change its answers' type."""
+    if question.name not in store.versions.names():
+        return
+    newest = store.versions.of(question.name)[-1]
+    target = Schema.load(newest.folder / "schema.json").target
+    if (newest.task, target) != (question.task, question.target):
+        raise OptionError(
+            f"The model {question.name!r} exists, and solves another problem: {newest.task} {target!r}.",
+            "Give this one a name of its own with --name.",
+        )
+
+
+def _subject(prepared: Prepared, request: FitRequest) -> Subject:
+    """What is examined, and until when: a question to the data must not eat the search's time."""
+    share = 0.0 if request.seconds < EXAMINE_FROM_S else min(EXAMINE_SHARE * request.seconds, EXAMINE_MOST_S)
+    return Subject(prepared.table, prepared.dataset, request.roles, request.seed, time.time() + share)
+
+
+def _without(dataset: Dataset, ignored: Mapping[str, str]) -> Dataset:
+    """The dataset without these columns. Raises DataError when nothing is left to learn from."""
+    if not ignored:
+        return dataset
+    schema = dataset.schema.ignoring(ignored)
+    if not schema.used:
+        raise DataError("No column is left to learn from.", f"Left out: {', '.join(ignored)}.")
+    return Dataset(schema, Rows({column.name: dataset.rows[column.name] for column in schema.used}), dataset.target)
+
+
+def _storable(frame: pd.DataFrame) -> pd.DataFrame:
+    """The rows as they came; cells of mixed or odd types become text, which Parquet can hold."""
+    frame = frame.copy(deep=False)
+    for name in frame.columns[frame.dtypes == np.dtype(object)]:
+        kinds = {type(value) for value in frame[name] if not is_missing(value)}
+        if len(kinds) > 1 or not kinds <= {str, bytes, bool}:
+            frame[name] = object_array([as_text(value) for value in frame[name]])
+    return frame
+
+
+def said_of(run: Run, source: str) -> list[tuple[Severity, str]]:
+    """What the examination of a run's data found, for the terminal, and the columns that are not used."""
+    decisions = read_decisions(run.folder)
+    findings = [Finding.from_record(record) for record in decisions["findings"]]
+    lines = findings_lines(findings, source=source)
+    lines += [("note", note) for note in decisions.get("notes", [])]
+    ignored = [f"{column.name} ({hide(column.reason)})" for column in run.problem().schema.of_kind("ignored")]
+    if ignored:
+        shown = ", ".join(ignored[:4]) + (f" and {len(ignored) - 4} more" if len(ignored) > 4 else "")
+        lines.append(("note", f"columns not used: {shown}"))
+    return lines

@@ -1,0 +1,71 @@
+"""What a user asks of a fit, and how to ask the same again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from automl.data.roles import Roles, SplitKind
+from automl.data.schema import Schema
+from automl.search.run import read_decisions, read_question
+from automl.store import Store, Version
+
+
+@dataclass(frozen=True)
+class FitRequest:
+    """What a user asks of a fit. Whatever is None is inferred and said.
+
+    `kinds` fixes column kinds by name; `alias` is set on the new version; `started` is a `time.time()` instant from
+    which `seconds` count; `resume` demands an unfinished run of the same question. `drop_leaks`: found leaks are not
+    learned from. `balance`: none, weights or oversample, for classes of unequal size. `augment`: synthetic training
+    rows, if they help. `reference_rows`: the artifact may hold rows of the data, not their statistics alone.
+    """
+
+    target: str | None = None
+    task: str | None = None
+    seconds: float = 60.0
+    metric: str | None = None
+    name: str | None = None
+    seed: int = 0
+    modality: str | None = None
+    kinds: Mapping[str, str] = field(default_factory=dict)
+    alias: str | None = None
+    note: str = ""
+    max_trials: int | None = None
+    executor: Literal["local", "inline"] = "local"
+    resume: bool = False
+    started: float | None = None
+    roles: Roles = field(default_factory=Roles)
+    split: SplitKind | None = None
+    drop_leaks: bool = False
+    balance: str = "none"
+    augment: bool = False
+    reference_rows: bool = True
+
+
+def asked_again(store: Store, version: Version) -> FitRequest:
+    """The request that makes another version like this one: same problem, same columns, same kind of split."""
+    folder = store.runs_folder / version.run
+    question, decisions = read_question(folder), read_decisions(folder)
+    schema = Schema.load(version.folder / "schema.json")
+    roles, split, column = question.roles, decisions.get("split"), decisions.get("column")
+    if split == "group":
+        roles = replace(roles, group=column)
+    elif split == "time":
+        roles = replace(roles, time=column)
+    return FitRequest(
+        target=question.target,
+        task=question.task,
+        seconds=question.seconds,
+        metric=question.metric,
+        name=question.name,
+        seed=question.seed,
+        modality=question.modality,
+        kinds={column.name: column.kind for column in schema.columns},
+        roles=roles,
+        split=split,
+        balance=question.balance,
+        augment=question.augment,
+        reference_rows=not (version.folder / "reference.json").exists(),
+    )

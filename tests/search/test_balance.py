@@ -1,0 +1,114 @@
+"""Rare classes: they count more while a learner learns, and its probabilities stay true."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from optuna.trial import FixedTrial
+
+from automl.data.schema import Column, Schema
+from automl.errors import OptionError
+from automl.hooks import architectures, find_architecture
+from automl.search.balance import (
+    MOST_TIMES,
+    Balance,
+    BalancedLearner,
+    balanced,
+    check_balance,
+    class_factors,
+    load_learner,
+    oversampled,
+    weighted,
+)
+from automl.task import Examples, Features, Problem, Progress
+
+ROWS = 3_000
+SCHEMA = Schema((Column("a", "number"), Column("b", "number")), "y", "classify", ("no", "yes"))
+PROBLEM = Problem(SCHEMA, "tabular", "log_loss")
+
+
+def rare_examples(seed: int) -> tuple[Examples, np.ndarray]:
+    """Rows of which 6% are of the second class, and the true probability of it."""
+    rng = np.random.default_rng(seed)
+    numbers = rng.normal(size=(ROWS, 2)).astype(np.float32)
+    truth = 1 / (1 + np.exp(4.0 - 1.5 * numbers[:, 0].astype(np.float64)))
+    target = (rng.random(ROWS) < truth).astype(np.int64)
+    codes = np.zeros((ROWS, 0), dtype=np.int32)
+    return Examples(Features({"numbers": numbers, "codes": codes}), target), truth
+
+
+@pytest.mark.parametrize("balance", ["weights", "oversample"])
+@pytest.mark.parametrize("name", [family.name for family in architectures("tabular").values()])
+def test_probabilities_stay_true_while_the_learner_believes_in_equal_classes(
+    name: str, balance: Balance, tmp_path: Path
+) -> None:
+    (train, _), (valid, _), (fresh, truth) = (rare_examples(seed) for seed in range(3))
+    family = find_architecture("tabular", name)
+    learner = family.build(FixedTrial(dict(family.portfolio(PROBLEM)[0])), PROBLEM)
+    learner = balanced(learner, family, PROBLEM, balance)
+    learner.fit(train, valid, Progress())
+    assert isinstance(learner, BalancedLearner)
+    share = fresh.target.mean()
+    believed = learner.learner.predict(fresh.features)[:, 1]
+    answered = learner.predict(fresh.features)
+    assert believed.mean() > 3 * share, "inside, the rare class counts for more"
+    assert answered[:, 1].mean() == pytest.approx(share, rel=0.3)
+    assert np.abs(answered[:, 1] - truth).mean() < 0.03
+    np.testing.assert_allclose(answered.sum(axis=1), 1)
+    learner.save(tmp_path)
+    loaded = load_learner(family, tmp_path, PROBLEM)
+    np.testing.assert_array_equal(loaded.predict(fresh.features), answered)
+
+
+@pytest.mark.parametrize("name", [family.name for family in architectures("tabular").values()])
+def test_a_weight_of_two_is_a_row_twice_to_a_family_that_weighs(name: str) -> None:
+    """Not to the last bit (bins, batches), but both are far from where rows count alike."""
+    (train, _), (valid, _) = rare_examples(0), rare_examples(1)
+    family = find_architecture("tabular", name)
+    assert family.weighs
+    ways = {"alike": train, "weights": weighted(train, np.array([1.0, 5.0]))}
+    ways["repeated"] = oversampled(train, np.array([1.0, 5.0]))
+    means = {}
+    for way, given in ways.items():
+        learner = family.build(FixedTrial(dict(family.portfolio(PROBLEM)[0])), PROBLEM)
+        checked = valid if way == "alike" else weighted(valid, np.array([1.0, 5.0]))
+        learner.fit(given, checked, Progress())
+        means[way] = float(learner.predict(valid.features)[:, 1].mean())
+    assert abs(means["weights"] - means["repeated"]) < 0.35 * (means["repeated"] - means["alike"])
+
+
+def test_rows_are_repeated_evenly_and_in_bounds() -> None:
+    target = np.array([0] * 1_000 + [1] * 300 + [2] * 3)
+    factors = class_factors(target, 4)
+    np.testing.assert_allclose(factors, [1, 10 / 3, MOST_TIMES, 1])
+    examples = Examples(Features({"row": np.arange(len(target))}), target)
+    more = oversampled(examples, factors)
+    assert np.bincount(more.target).tolist() == [1_000, 1_000, 60]
+    times = np.bincount(more.features["row"])
+    assert set(times[1_000:1_300]) == {3, 4}
+    assert set(times[1_300:]) == {20}
+    weights = weighted(examples, factors).weights
+    assert weights is not None
+    assert weights.mean() == pytest.approx(1)
+    assert weights[-1] == pytest.approx(MOST_TIMES * weights[0])
+
+
+def test_a_family_that_knows_no_weights_gets_repeated_rows() -> None:
+    family = find_architecture("tabular", "linear")
+    foreign = type("Foreign", (type(family),), {"weighs": False})()
+    learner = foreign.build(FixedTrial({"strength": 1.0}), PROBLEM)
+    wrapped = balanced(learner, foreign, PROBLEM, "weights")
+    assert isinstance(wrapped, BalancedLearner)
+    assert wrapped.balance == "oversample"
+    assert balanced(learner, foreign, PROBLEM, "none") is learner
+
+
+def test_only_classes_can_be_balanced() -> None:
+    assert check_balance("weights", SCHEMA) == "weights"
+    with pytest.raises(OptionError, match="is for classes; the target 'y' is a number"):
+        check_balance("weights", replace(SCHEMA, task="regress", classes=()))
+    with pytest.raises(OptionError, match="Did you mean 'weights'"):
+        check_balance("weight", SCHEMA)

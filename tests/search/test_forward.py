@@ -1,0 +1,128 @@
+"""Forward in time: folds only judge, one last learner answers."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from automl.data.fingerprint import fingerprint
+from automl.data.reading import Table
+from automl.data.splits import TIME_FOLDS, Split, Structure, make_split
+from automl.engine import FitRequest
+from automl.hooks import find_architecture
+from automl.metrics import find_metric
+from automl.model.artifact import SelfTest, load_model, save_model, verify_model
+from automl.model.assembly import assemble
+from automl.opening import prepare
+from automl.search.evaluate import FoldScored, TrialSpec, Workbench, evaluate
+from automl.search.run import Question, Run, read_dataset
+from automl.search.worker import open_workbench
+
+from .conftest import Bench, evaluate_to_end
+
+ROWS = 1_200
+
+
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
+    """A world that turns round late, so that only a learner of all rows knows how it ends."""
+    rng = np.random.default_rng(0)
+    day = np.arange(ROWS)
+    x = rng.normal(size=ROWS)
+    frame = pd.DataFrame({"x": x, "month": day // 30, "y": np.where(day < 0.6 * ROWS, x, -x)})
+    table = Table(frame, name="turning")
+    prepared = prepare(table, FitRequest(target="y", task="regress"))
+    dataset, metric = prepared.dataset, prepared.metric
+    split = make_split(dataset.target, dataset.schema, 0, Structure("time", order=day.astype(np.float64)))
+    question = Question(
+        "turning", fingerprint(frame), "y", "regress", "tabular", metric.name, 60.0, 0, {}, ("lightgbm",)
+    )
+    made = Bench(Run.create(tmp_path_factory.mktemp("runs"), question, table, dataset, split), dataset, split, metric)
+    yield made
+    made.run.close()
+
+
+def run_trial(number: int, bench: Bench, go_on: bool = True) -> list[int]:
+    """Evaluate one LightGBM trial; the folds that were scored."""
+    family = find_architecture("tabular", "lightgbm")
+    parameters = {**family.portfolio(bench.run.problem())[0], "feature_fraction": 1.0}
+    spec = TrialSpec(number, "lightgbm", parameters, 30.0, time.time() + 30, 1)
+    folds = []
+    trial = evaluate(spec, family, open_workbench(bench.run.folder, lambda *report: None))
+    event: FoldScored | None = next(trial)
+    while event is not None:
+        folds.append(event.fold)
+        try:
+            event = trial.send(go_on)
+        except StopIteration:
+            event = None
+    return folds
+
+
+def test_one_learner_of_all_rows_answers(bench: Bench) -> None:
+    assert run_trial(1, bench) == list(range(TIME_FOLDS))
+    folder = bench.run.trials_folder / "00001"
+    assert [path.name for path in (folder / "learners").iterdir()] == ["0"]
+    out_of_fold = np.load(folder / "out_of_fold.npy")
+    oldest = np.flatnonzero(bench.split.assignment == -2)
+    assert len(oldest)
+    assert np.isnan(out_of_fold[oldest]).all()
+    assert np.isfinite(out_of_fold[bench.split.validated]).all()
+
+    assembly = assemble(bench.run, bench.dataset, bench.split, bench.metric, time.time() + 30, "")
+    assert [len(member.learners) for member in assembly.model.members] == [1]
+    held = bench.split.holdout
+    answers = assembly.model.outputs(bench.dataset.rows.take(held))
+    np.testing.assert_allclose(answers, assembly.outputs[held], rtol=1e-9)
+    # To predict nothing at all costs 1; the learners of the first folds, which know the old world only, cost 2.
+    assert bench.metric.score(bench.dataset.target[held], answers) < 0.5
+    few = {name: bench.dataset.rows[name][:5].tolist() for name in ("x", "month")}
+    model, home = assembly.model, bench.run.folder / "artifact"
+    save_model(model, home, SelfTest(few, model.outputs(bench.dataset.rows.take(np.arange(5)))))
+    assert verify_model(load_model(home)) == 5
+
+
+def test_a_stopped_trial_fits_no_last_learner(bench: Bench) -> None:
+    assert run_trial(2, bench, go_on=False) == [0]
+    assert not (bench.run.trials_folder / "00002").exists()
+    assert not (bench.run.trials_folder / ".00002").exists()
+
+
+def test_a_run_remembers_that_its_folds_go_forward(bench: Bench) -> None:
+    _, split = read_dataset(bench.run.folder)
+    assert split.forward
+    final = split.final()
+    assert final is not None
+    for mine, theirs in zip(final, bench.split.final() or (), strict=True):
+        np.testing.assert_array_equal(mine, theirs)
+
+
+def test_time_is_shared_by_the_rows_that_each_fit_has(tmp_path: Path, bench: Bench) -> None:
+    allowed: list[tuple[int, float]] = []
+
+    class Watch:
+        def fit(self, train, valid, progress) -> None:  # type: ignore[no-untyped-def]
+            allowed.append((len(train), progress.deadline - time.time()))
+
+        def predict(self, features):  # type: ignore[no-untyped-def]
+            return np.zeros(len(features))
+
+        def save(self, folder: Path) -> None:
+            pass
+
+    family = find_architecture("tabular", "linear")
+    watching = type("Watching", (type(family),), {"build": lambda self, trial, problem: Watch()})()
+    plain = open_workbench(bench.run.folder, lambda *report: None)
+    for split in (bench.split, Split(np.arange(ROWS) % 5, 5)):
+        allowed.clear()
+        work = Workbench(plain.problem, plain.examples, split, find_metric("rmse"), tmp_path)
+        evaluate_to_end(TrialSpec(1, "linear", {}, 100.0, time.time() + 100, 1), watching, work)
+        rows = [size for size, _ in allowed]
+        for position, (size, seconds) in enumerate(allowed):
+            assert seconds == pytest.approx(100 * size / sum(rows[position:]), rel=0.05)
+        (tmp_path / "00001").rename(tmp_path / f"done{split.folds}")
