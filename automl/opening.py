@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 FEW_ROWS = 200  # below which a score is said to be shaky
 # The examination may train small forests; most of the time belongs to the search.
-EXAMINE_SHARE = 0.15
+EXAMINE_SHARE = 0.25
 EXAMINE_MOST_S = 10.0
 EXAMINE_FROM_S = 10.0  # a shorter budget has no time for forests
 AUGMENT_SHARE = 0.2  # of the budget, to measure what synthetic rows are worth
@@ -82,9 +82,8 @@ def create_run(prepared: Prepared, question: Question, store: Store, request: Fi
     dropped = examination.leaks if request.drop_leaks or (examination.leaks and confirm(examination.leaks)) else ()
     reasons = {column: f"a leak: {finding.what}" for finding in dropped for column in finding.columns}
     dataset = _without(prepared.dataset, {**decision.ignored, **reasons})
-    split = make_split(
-        dataset.target, dataset.schema, request.seed, replace(decision.structure, copies=copies_of(dataset.rows))
-    )
+    structure = replace(decision.structure, copies=copies_of(dataset.rows)) if reasons else decision.structure
+    split = make_split(dataset.target, dataset.schema, request.seed, structure)
     decisions = {
         "findings": [finding.record() for finding in examination.findings],
         "split": decision.structure.kind,

@@ -7,6 +7,7 @@ import gzip
 import io
 import lzma
 import re
+import struct
 import zipfile
 import zlib
 from dataclasses import dataclass
@@ -26,8 +27,9 @@ BUFFER_BYTES = 1 << 20
 MOST_RATIO = 250
 HARMLESS_BYTES = 64 << 20
 MOST_WHOLE_BYTES = 1 << 30  # of a packed file that cannot be streamed
-DAMAGED = (
-    OSError, EOFError, ValueError, RuntimeError, NotImplementedError, zlib.error, lzma.LZMAError, zipfile.BadZipFile,
+DAMAGED = (  # whatever the standard library raises on damaged bytes, according to fuzzing and its source
+    OSError, EOFError, ValueError, LookupError, ArithmeticError, RuntimeError, struct.error, zlib.error, lzma.LZMAError,
+    zipfile.BadZipFile,
 )  # fmt: skip
 
 
@@ -153,7 +155,7 @@ def members(path: Path) -> list[str]:
     """The files in a zip archive in the order of their names, without hidden ones; SourceError if it is damaged."""
     try:
         with zipfile.ZipFile(path) as archive:
-            names = [entry.filename for entry in archive.infolist() if not entry.is_dir()]
+            names = [entry.filename for entry in archive.infolist() if not entry.filename.endswith("/")]
     except DAMAGED as error:
         raise SourceError(f"{path} is a damaged zip file: {first_line(error)}.") from error
     return sorted(name for name in names if not any(HIDDEN.match(part) for part in name.split("/")))

@@ -15,7 +15,7 @@ SNIFFED_LINES = 100
 SNIFFED_LETTERS = 8_000
 # clevercsv's expressions take minutes on one long cell; what separates, quotes or ends cells stays.
 LONG_RUN = re.compile(r"""([^,;\t|:^~ \r\n"'\\]{60})[^,;\t|:^~ \r\n"'\\]+""")
-DECLARED = re.compile(r'"?sep=(.)"?\s*$')  # the first line of an Excel export may say so
+DECLARED = re.compile(r'"?sep=([,;\t|:^~ ])"?\s*$')  # the first line of an Excel export may say so
 SURE = 0.98  # of the lines must have as many cells as the header for a separator to need no second opinion
 
 

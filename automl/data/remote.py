@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path, PurePosixPath
 from typing import IO, TYPE_CHECKING, cast
 from urllib.parse import unquote, urlsplit
@@ -23,6 +24,7 @@ DATABASES = frozenset(
     {"postgresql", "postgres", "mysql", "mariadb", "sqlite", "mssql", "oracle", "duckdb", "snowflake"}
 )
 ARROW_SCHEMES = frozenset({"s3", "gs"})  # known to the Arrow that is here anyway
+PATIENCE_S = 20
 BUFFER_BYTES = 1 << 20
 
 
@@ -68,10 +70,14 @@ def _copy(address: str, path: Path) -> None:
 
 
 def _opened(address: str) -> AbstractContextManager[IO[bytes]]:
-    if address.split("://")[0].lower() in ARROW_SCHEMES:
+    scheme, _, key = address.partition("://")
+    if scheme.lower() in ARROW_SCHEMES:
         import pyarrow.fs
 
-        store, key = pyarrow.fs.FileSystem.from_uri(address)
+        if scheme.lower() == "gs":  # by itself it would try for a quarter of an hour
+            store = pyarrow.fs.GcsFileSystem(retry_time_limit=timedelta(seconds=PATIENCE_S))
+        else:
+            store, key = pyarrow.fs.FileSystem.from_uri(address)
         return cast("AbstractContextManager[IO[bytes]]", store.open_input_stream(key))
     import fsspec  # type: ignore[import-untyped]
 

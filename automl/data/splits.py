@@ -27,6 +27,7 @@ HOLDOUT_MOST_ROWS = 20_000
 TIME_FOLDS = 3
 OLDEST_SHARE = 0.4
 EARLY_STOPPING_SHARE = 0.1
+LEAST_DIFFERENT = 0.5  # of the rows, for copies to be an exception
 MANY_GROUPS = 20_000  # beyond, chance alone makes the folds alike
 
 
@@ -114,7 +115,15 @@ def make_split(target: Array, schema: Schema, seed: int, structure: Structure | 
         return _grouped(target, schema, structure.groups, folds, rng)
     order = rng.permutation(rows) if structure.kind == "random" else _stratified_order(target, schema, rng)
     split = _dealt(order, folds)
-    return split if structure.copies is None else Split(split.assignment[structure.copies], folds)
+    if structure.copies is None or not are_kept_together(structure.copies):
+        return split
+    return Split(split.assignment[structure.copies], folds)
+
+
+def are_kept_together(copies: Array) -> bool:
+    """Are copies the exception? Where most rows have one, rows are alike by chance (few columns, few levels), new
+    rows will be too, and folds could not be filled without parting them."""
+    return len(np.unique(copies)) >= LEAST_DIFFERENT * len(copies)
 
 
 def _dealt(order: Array, folds: int) -> Split:

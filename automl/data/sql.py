@@ -44,7 +44,7 @@ def read_address(address: str, wanted: Wanted) -> Table:
         url = url.set(drivername=DRIVERS.get(url.drivername, url.drivername))
         shown = url.render_as_string(hide_password=True)
         engine = sa.create_engine(url, poolclass=sa.pool.NullPool)
-    except ArgumentError as error:
+    except (ArgumentError, ValueError) as error:
         raise SourceError("The address of the database cannot be parsed.", "Write driver://user@host/base.") from error
     except NoSuchModuleError as error:
         raise SourceError(f"There is no database driver {url.drivername!r}.", "See SQLAlchemy's dialects.") from error

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from automl.data.dataset import Array, copies_of
+from automl.data.splits import are_kept_together
 from automl.inspection.findings import Finding, counted, figure, percent
 from automl.inspection.subject import Subject
 from automl.inspection.view import View
@@ -35,7 +36,9 @@ def _duplicates(subject: Subject, codes: Array) -> Iterator[Finding]:
             f"{counted(copies, 'row')} ({percent(share)}) {'is a copy' if copies == 1 else 'are copies'} of an earlier "
             "one, by the target and all columns that are learned from.",
             rows=copies,
-            action="copies are kept, and validated together so that none is judged by its twin",
+            action="copies are kept, and validated together so that none is judged by its twin"
+            if are_kept_together(codes)
+            else "kept: with so few different rows, copies arise by chance",
             overrule="remove them from the data, if they are no cases of their own",
         )
 

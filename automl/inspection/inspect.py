@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from automl.data.dataset import Dataset, Rows, conform, conform_target, present
+from automl.data.dataset import Dataset, Rows, conform, conform_target, copies_of, present
 from automl.data.inference import KINDS, Guess, choose_target, choose_task, infer_column, infer_schema
 from automl.data.reading import Table
 from automl.data.roles import Roles, SplitKind
@@ -59,8 +59,12 @@ class Examination:
 
     @property
     def leaks(self) -> tuple[Finding, ...]:
-        """What gives the target away through columns that could be dropped."""
-        return tuple(finding for finding in self.findings if finding.check.startswith("leak.") and finding.columns)
+        """What gives the target away through columns that are learned from, and that could be dropped."""
+        return tuple(
+            finding
+            for finding in self.findings
+            if finding.check.startswith("leak.") and finding.severity == "problem" and finding.columns
+        )
 
 
 @dataclass(frozen=True)
@@ -106,8 +110,10 @@ def examine(subject: Subject, split: SplitKind | None = None) -> Examination:
     """Quality, privacy, validation structure and leakage of rows that can be learned from."""
     view = View.of(subject.table, subject.schema.columns, subject.dataset.rows)
     decision = decide_structure(subject, split)
+    structure = replace(decision.structure, copies=copies_of(subject.dataset.rows))
+    decision = replace(decision, structure=structure)
     found = [
-        *find_leaks(subject, decision.structure),
+        *find_leaks(subject, structure),
         *decision.findings,
         *quality.find(subject, view),
         *privacy.find(subject),

@@ -23,6 +23,7 @@ FLOOR = 0.03  # of skill: less is not worth another split
 ERRORS = 3.0  # standard errors that a difference must exceed: they leave out the luck of the training rows
 MOST_ENTITIES_TRIED = 3
 MOST_CLOCKS_TRIED = 2
+TOLD = 0.1  # of the target's spread is left within an entity whose rows all say the same
 BLOCKS = 50  # of rows next to each other in time, from which a sample is made
 ALIKE = 0.15  # correlation of neighbouring targets that is worth a word
 SORTED = 0.9  # beyond, the file is sorted by the target or nearly so
@@ -166,12 +167,30 @@ def _measured(subject: Subject) -> Decision:
     except OutOfTime:
         untried = ", ".join([entity.column for entity in entities] + [clock.column or clock.why for clock in clocks])
         what = f"no time was left to measure whether a random split flatters ({untried})"
+        plain = None if choices else next((entity for entity in entities if _is_told_by(subject, entity)), None)
+        if plain is not None:
+            what += f"; rows of one {plain.describe()} nearly all have the same {subject.schema.target}"
+            action = f"validated on whole entities: {plain.count:,} in {len(subject):,} rows"
+            finding = Finding("structure.group", "warning", what, (plain.column,), None, action, "--split stratified")
+            return _by_entity(subject, plain, finding)
         looked.append(Finding("structure.unmeasured", "warning", what, action="random folds", overrule=HOW))
     if choices:
         _, best = max(choices, key=lambda choice: choice[0])
         others = tuple(finding for _, each in choices if each is not best for finding in each.findings)
         return Decision(best.structure, best.column, (*best.findings, *others, *looked), best.ignored)
     return Decision(Structure(), None, (*looked, *_neighbours(subject), _default(subject, bool(entities or clocks))))
+
+
+def _is_told_by(subject: Subject, entity: Entity) -> bool:
+    """Is the target nearly the same in all rows of an entity? Counted, where there is no time to measure."""
+    goal, codes = Goal.of(subject.dataset), entity.codes
+    sizes = np.bincount(codes)
+    if goal.labels is None:
+        own = (np.bincount(codes, weights=goal.values) / sizes)[codes]
+    else:
+        pairs = np.bincount(codes * goal.classes + goal.labels, minlength=entity.count * goal.classes)
+        own = (pairs.reshape(entity.count, goal.classes) / sizes[:, None])[codes]
+    return float(goal.squared_errors(own).mean()) <= TOLD * goal.constant_error()
 
 
 def _by_entity(subject: Subject, entity: Entity, finding: Finding) -> Decision:

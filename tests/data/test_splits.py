@@ -159,3 +159,9 @@ def test_a_few_huge_groups_leave_no_fold_empty() -> None:
     codes = np.repeat([0, 1, 2, 3, 4], [1_480, 5, 5, 5, 5])
     split = make_split(np.arange(1_500) % 2, CLASSIFY, 0, Structure("group", groups=codes))
     assert all(len(train) and len(valid) for _, train, valid in each_fold(split))
+
+
+def test_rows_alike_by_chance_are_dealt_out_like_others() -> None:
+    copies = np.arange(1_000) % 4
+    split = make_split(np.arange(1_000) % 2, CLASSIFY, 0, Structure(copies=copies))
+    assert np.bincount(split.assignment + 1).tolist() == [100, 180, 180, 180, 180, 180]

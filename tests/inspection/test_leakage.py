@@ -171,6 +171,12 @@ def test_a_column_filled_for_one_class_only(name: str) -> None:
     expect(leaks(case, weight=weights), "missing", "weight")
 
 
+def test_a_column_filled_for_some_rows_of_one_class() -> None:
+    case = churn()
+    filled = case.rare & (np.random.default_rng(0).random(len(case.rare)) < 0.25)
+    expect(leaks(case, reason=np.where(filled, "called", "")), "missing", "reason")
+
+
 @pytest.mark.parametrize("name", CLASSES)
 def test_ids_that_carry_the_class(name: str) -> None:
     case = CASES[name]()

@@ -187,11 +187,23 @@ def test_what_does_not_fit_is_refused(churn_rows: pd.DataFrame, roles: Roles, sp
         decide_structure(subject_of(churn_rows, "Churn", "classify", roles), split)  # type: ignore[arg-type]
 
 
-def test_without_time_it_says_that_it_did_not_look() -> None:
-    subject = replace(subject_of(animals(), "state", "classify"), deadline=time.time() + 0.1)
+def test_without_time_it_says_that_it_did_not_look(churn_rows: pd.DataFrame) -> None:
+    frame = churn_rows.assign(household_id=(np.arange(len(churn_rows)) // 4).astype(str))
+    subject = replace(subject_of(frame, "Churn", "classify"), deadline=time.time() + 0.01)
     decision = decide_structure(subject)
     assert decision.structure.kind == "stratified"
     assert "structure.unmeasured" in checks(decision)
+
+
+@pytest.mark.parametrize("task", ["classify", "regress"])
+def test_without_time_entities_that_tell_the_target_stay_together(task: str) -> None:
+    frame = animals()
+    if task == "regress":
+        frame["state"] = frame["MouseID"].str.split("_").str[0].astype(float) * 1.5
+    subject = replace(subject_of(frame, "state", task), deadline=time.time() + 0.01)  # type: ignore[arg-type]
+    decision = decide_structure(subject)
+    assert (decision.structure.kind, decision.column) == ("group", "MouseID")
+    assert "no time was left to measure" in decision.findings[0].what
 
 
 def test_the_same_subject_gets_the_same_decision() -> None:

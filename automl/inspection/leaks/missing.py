@@ -13,8 +13,8 @@ from automl.inspection.screening import Sample
 LEAST_ROWS = 20
 LEAST_SHARE = 0.02  # of the rows that are filled, or empty
 PURE = 0.995  # of those rows have one class
-MOST_OF_CLASS = 0.5  # of that class must be among them
-USUAL = 0.9  # a class with more of the rows than this proves nothing
+LEAST_OF_CLASS = 0.1  # of that class must be among them
+CHANCE = 1e-6  # that so many rows drawn at random all have the class
 APART = 0.99  # of the pairs of a filled and an empty row are in the order of the target
 
 
@@ -41,7 +41,8 @@ def _by_class(sample: Sample, column: Column, empty: Array) -> str:
         inside = np.bincount(labels[mark], minlength=sample.goal.classes)
         best = int(inside.argmax())
         pure, covered, usual = inside[best] / mark.sum(), inside[best] / sizes[best], sizes[best] / len(labels)
-        if mark.mean() >= LEAST_SHARE and pure >= PURE and covered >= MOST_OF_CLASS and usual <= USUAL:
+        chance = usual ** float(mark.sum())
+        if mark.mean() >= LEAST_SHARE and pure >= PURE and covered >= LEAST_OF_CLASS and chance <= CHANCE:
             name = sample.subject.schema.classes[best]
             return (
                 f"{column.name} is {word} only where {sample.subject.schema.target} is {name!r}: {pure:.1%} of the "
