@@ -205,7 +205,8 @@ def _show(result: FitResult, source: str, store: Path | None) -> None:
     if "champion" not in version.aliases:
         say(f"  automl promote {version.name} {version.number} --why TEXT{where}    # till then the old one answers")
         where = f" --version {version.number}{where}"
-    say(f"  automl predict {version.name} {escape(source)} -o predictions.csv{where}")
+    rows = source if "://" not in source else "new_rows.csv"  # an address may hold a password
+    say(f"  automl predict {version.name} {escape(rows)} -o predictions.csv{where}")
     say(f"  automl serve {version.name} --port 3000{where}")
 
 

@@ -14,11 +14,11 @@ from automl.data.amounts import notation_of
 from automl.data.cells import FALSE_WORDS, TRUE_WORDS, as_level, as_text, is_missing_feature
 from automl.data.columnar import Array, Cells, Distinct
 from automl.data.dates import formats_of
+from automl.data.reading import IMAGE_SUFFIXES
 from automl.data.schema import Column
 
 SAMPLE = 1_000
 NUMBER_SHARE = 0.98  # of the present cells must be dates for it to be a column of dates with mistakes
-IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff"})
 MOST_LEVELS = 1_000  # of a category; the rest share a code
 # Fewer rows than there are folds: some fold trains without the level, and none learns much from it.
 LEAST_ROWS_OF_A_LEVEL = 5

@@ -25,9 +25,9 @@ MOST_ENTITIES_TRIED = 3
 MOST_CLOCKS_TRIED = 2
 TOLD = 0.1  # of the target's spread is left within an entity whose rows all say the same
 BLOCKS = 50  # of rows next to each other in time, from which a sample is made
-ALIKE = 0.15  # correlation of neighbouring targets that is worth a word
+ALIKE = 0.3  # correlation of neighbouring targets that is worth a word
 SORTED = 0.9  # beyond, the file is sorted by the target or nearly so
-HOW = "--split stratified|random|group|time, --group COLUMN, --time-column COLUMN"
+HOW = "--split KIND, --group COLUMN, --time-column COLUMN"
 
 
 @dataclass(frozen=True)
