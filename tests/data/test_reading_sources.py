@@ -53,7 +53,8 @@ def test_a_pandas_frame_is_a_table_and_its_named_index_a_column() -> None:
 
 
 def test_a_polars_frame_is_a_table() -> None:
-    polars = pytest.importorskip("polars")
+    import polars
+
     table = table_of(polars.DataFrame({"a": [1, None], "b": ["x", None], "c": [True, False]}))
     assert table.frame["b"].tolist()[0] == "x"
     assert table.frame["b"].isna().tolist() == [False, True]

@@ -171,6 +171,16 @@ def test_a_column_filled_for_one_class_only(name: str) -> None:
     expect(leaks(case, weight=weights), "missing", "weight")
 
 
+def test_a_text_in_which_a_word_gives_the_class_away() -> None:
+    case = churn()
+    case_numbers = np.random.default_rng(0).integers(0, 10_000, len(case.rare))
+    notes = [
+        f"case {number} is {'lost' if rare else 'fine'} so far"
+        for number, rare in zip(case_numbers, case.rare, strict=True)
+    ]
+    expect(leaks(case, note=notes), "text", "note")
+
+
 def test_a_column_filled_for_some_rows_of_one_class() -> None:
     case = churn()
     filled = case.rare & (np.random.default_rng(0).random(len(case.rare)) < 0.25)
