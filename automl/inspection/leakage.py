@@ -76,7 +76,7 @@ def _find_alone(sample: Sample, known: set[str]) -> list[Finding]:
     try:
         return _weigh(sample, {name: alone[name] for name in suspects[:MOST_WEIGHED]}, known)
     except OutOfTime:
-        what = f"no time was left to weigh suspicious columns against the rest: {', '.join(suspects[:MOST_WEIGHED])}"
+        what = f"No time was left to weigh suspicious columns against the rest: {', '.join(suspects[:MOST_WEIGHED])}"
         return [Finding("leak.unweighed", "warning", what, tuple(suspects), overrule="--exclude COLUMN")]
 
 

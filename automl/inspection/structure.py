@@ -72,7 +72,7 @@ def decide_structure(subject: Subject, split: SplitKind | None = None) -> Decisi
     if kind == "time":
         return _told_time(subject)
     if kind is not None:
-        what = f"validated on {kind} folds, as asked"
+        what = f"Validated on {kind} folds, as asked"
         return Decision(Structure(kind), None, (Finding("structure.told", "note", what, overrule=HOW),))
     return _measured(subject)
 
@@ -106,7 +106,7 @@ def _told_group(subject: Subject) -> Decision:
             why = "the likeliest of " + ", ".join(each.column for each in candidates)
     alone = f"; {entity.missing:,} rows without one stand alone" if entity.missing else ""
     what = (
-        f"validated on whole entities of {entity.describe()}, {why}: {entity.count:,} in {len(subject):,} rows{alone}"
+        f"Validated on whole entities of {entity.describe()}, {why}: {entity.count:,} in {len(subject):,} rows{alone}"
     )
     return _by_entity(subject, entity, Finding("structure.group", "note", what, (entity.column,), overrule=HOW))
 
@@ -115,7 +115,7 @@ def _told_time(subject: Subject) -> Decision:
     name = subject.roles.time
     clock = told_clock(subject, name) if name else file_clock(subject)
     first = f"; {clock.missing:,} rows without a moment only train" if clock.missing else ""
-    what = f"validated forward in time, by {clock.why}, as asked{first}"
+    what = f"Validated forward in time, by {clock.why}, as asked{first}"
     columns = (name,) if name else ()
     severity: Severity = "warning" if clock.missing else "note"
     finding = Finding("structure.time", severity, what, columns, clock.missing or None, overrule=HOW)
@@ -140,14 +140,14 @@ def _measured(subject: Subject) -> Decision:
                 finding = Finding(
                     "structure.group",
                     "warning",
-                    f"rows of one {entity.describe()} are alike: {words}",
+                    f"Rows of one {entity.describe()} are alike: {words}",
                     (entity.column,),
                     action=f"validated on whole entities: {entity.count:,} in {len(subject):,} rows",
                     overrule="--split stratified",
                 )
                 choices.append((flattery.by, _by_entity(subject, entity, finding)))
             else:
-                looked.append(_no_matter(f"rows of one {entity.describe()} are hardly alike", words, entity.column))
+                looked.append(_no_matter(f"Rows of one {entity.describe()} are hardly alike", words, entity.column))
         for clock in clocks:
             flattery = _flattery_of_time(subject, clock, names)
             words = flattery.describe("later rows")
@@ -155,7 +155,7 @@ def _measured(subject: Subject) -> Decision:
                 finding = Finding(
                     "structure.time",
                     "warning",
-                    f"rows are in time ({clock.why}): {words}",
+                    f"Rows are in time ({clock.why}): {words}",
                     (clock.column,) if clock.column else (),
                     action="validated forward in time: what trains is older than what is scored",
                     overrule="--split stratified",
@@ -163,10 +163,10 @@ def _measured(subject: Subject) -> Decision:
                 decision = Decision(Structure("time", order=clock.order), clock.column, (finding,))
                 choices.append((flattery.by, decision))
                 break
-            looked.append(_no_matter(f"time changes little ({clock.why})", words, clock.column))
+            looked.append(_no_matter(f"Time changes little ({clock.why})", words, clock.column))
     except OutOfTime:
         untried = ", ".join([entity.column for entity in entities] + [clock.column or clock.why for clock in clocks])
-        what = f"no time was left to measure whether a random split flatters ({untried})"
+        what = f"No time was left to measure whether a random split flatters ({untried})"
         plain = None if choices else next((entity for entity in entities if _is_told_by(subject, entity)), None)
         if plain is not None:
             what += f"; rows of one {plain.describe()} nearly all have the same {subject.schema.target}"
@@ -293,7 +293,7 @@ def _neighbours(subject: Subject) -> tuple[Finding, ...]:
     if len(goal) < 100 or not max(ALIKE, 5 / np.sqrt(len(goal))) <= alike <= SORTED or _is_sorted(goal):
         return ()
     what = (
-        f"rows next to each other in the file have like values of {subject.schema.target} (correlation {alike:.2f}); "
+        f"Rows next to each other in the file have like values of {subject.schema.target} (correlation {alike:.2f}); "
         "if the file is in order of time, a random split flatters"
     )
     return (Finding("structure.file_order", "note", what, action="random folds", overrule="--split time"),)
@@ -320,7 +320,7 @@ def _default(subject: Subject, looked: bool) -> Finding:
     why = "no entity and no time order was found that a random split would flatter"
     if not looked:
         why = "no column looks like an entity or a time"
-    return Finding("structure.random", "note", f"validated on random folds, {stratified}: {why}", overrule=HOW)
+    return Finding("structure.random", "note", f"Validated on random folds, {stratified}: {why}", overrule=HOW)
 
 
 def _no_matter(what: str, words: str, column: str | None) -> Finding:
