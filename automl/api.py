@@ -50,7 +50,7 @@ def fit(
         model.predict_proba(new_rows)
     """
     request = FitRequest(
-        target=target,
+        target=None if target is None else str(target),
         task=task,
         seconds=parse_duration(time) if isinstance(time, str) else float(time),
         metric=metric,
@@ -83,6 +83,7 @@ def inspect(
     from automl.inspection.inspect import InspectRequest, inspect_table
 
     table = read_source(data) if isinstance(data, str | Path) else table_of(data)
+    target = None if target is None else str(target)
     return inspect_table(table, InspectRequest(target=target, task=task, roles=roles or Roles(), split=split))
 
 

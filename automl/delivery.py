@@ -14,6 +14,7 @@ from automl.data.cells import as_json
 from automl.data.dataset import conform
 from automl.data.reading import Table
 from automl.hooks import Event, announce
+from automl.inspection.findings import Finding
 from automl.metrics import find_metric
 from automl.model.artifact import SelfTest, is_constant, load_model, save_model
 from automl.model.assembly import Assembly, LeaderboardRow
@@ -23,7 +24,7 @@ from automl.model.reference import REFERENCE_ROWS, Reference
 from automl.model.statistics import draw, without_cells
 from automl.report.html import write_report
 from automl.request import FitRequest
-from automl.search.run import Run, read_decisions, read_table, write_json
+from automl.search.run import Run, read_dataset, read_decisions, read_table, write_json
 from automl.store import CHAMPION, Store, Version
 
 if TYPE_CHECKING:
@@ -47,18 +48,19 @@ def deliver(run: Run, assembly: Assembly, notes: tuple[str, ...], request: FitRe
     """Save the artifact with its self-test and reference, register it, end the run."""
     table = read_table(run.folder)
     model = _with_fairness(run, assembly, table)
+    private = tuple(read_decisions(run.folder)["private"])
+    model = replace(model, card=replace(model.card, private=private))
     reference = _reference(assembly, table, run.question.seed)
     cells = _spread(table, model)
     if not request.reference_rows:
         reference = reference.without_rows(model.schema)
-        schema = without_cells(model.schema, reference.statistics)
+        schema = without_cells(model.schema, reference.statistics, read_dataset(run.folder)[0].rows)
         model = replace(model, problem=replace(model.problem, schema=schema))
         cells = draw(reference.statistics, SELFTEST_ROWS)
     folder = run.folder / "artifact"
     shutil.rmtree(folder, ignore_errors=True)
     save_model(model, folder, _selftest(model, cells, table.base), reference)
     question = run.question
-    private = read_decisions(run.folder)["private"]
     write_report(run.folder / "report.html", model, assembly.leaderboard, notes, private)
     write_json(run.folder / "leaderboard.json", {"rows": [row.record() for row in assembly.leaderboard]})
     version = store.versions.register(
@@ -107,8 +109,17 @@ def _with_fairness(run: Run, assembly: Assembly, table: Table) -> Model:
         find_metric(question.metric),
         model.decision,
     )
-    notes = (*model.card.notes, *fairness_note(figures))
+    notes = (*model.card.notes, *_known_leaks(run, model), *fairness_note(figures))
     return replace(model, card=replace(model.card, fairness=figures, notes=notes))
+
+
+def _known_leaks(run: Run, model: Model) -> tuple[str, ...]:
+    """What the scores must not be read without: columns that give the target away and were learned from."""
+    used = {column.name for column in model.schema.used}
+    findings = [Finding.from_record(record) for record in read_decisions(run.folder)["findings"]]
+    known = [each for each in findings if each.is_leak and used & set(each.columns)]
+    names = ", ".join(dict.fromkeys(name for finding in known for name in finding.columns))
+    return (f"the scores rest on what gives the target away ({names}); see the problems above",) if known else ()
 
 
 def _spread(table: Table, model: Model) -> pd.DataFrame:

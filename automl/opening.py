@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -40,7 +41,7 @@ FEW_ROWS = 200  # below which a score is said to be shaky
 EXAMINE_SHARE = 0.25
 EXAMINE_MOST_S = 10.0
 EXAMINE_FROM_S = 10.0  # a shorter budget has no time for forests
-AUGMENT_SHARE = 0.2  # of the budget, to measure what synthetic rows are worth
+AUGMENT_SHARE = 0.3  # of the budget, to measure what synthetic rows are worth
 
 Confirm = Callable[[Sequence[Finding]], bool]  # shall these leaks be dropped?
 
@@ -58,7 +59,7 @@ class Prepared:
 def prepare(table: Table, request: FitRequest) -> Prepared:
     """Target, task, schema and conformed rows of a table. Raises DataError and its kin."""
     target, target_guess = choose_target(table, request.target)
-    task, task_guess = choose_task(table.frame[target], request.task)
+    task, task_guess = choose_task(table.frame[target], request.task, target in table.commas)
     schema = infer_schema(table, target, task, request.kinds, request.roles.ignored(target, table))
     metric = choose_metric(request.metric, schema)
     goal = conform_target(table.frame[target], schema)
@@ -168,18 +169,38 @@ def _without(dataset: Dataset, ignored: Mapping[str, str]) -> Dataset:
 def _storable(frame: pd.DataFrame) -> pd.DataFrame:
     """The rows as they came; cells of mixed or odd types become text, which Parquet can hold."""
     frame = frame.copy(deep=False)
-    for name in frame.columns[frame.dtypes == np.dtype(object)]:
-        kinds = {type(value) for value in frame[name] if not is_missing(value)}
-        if len(kinds) > 1 or not kinds <= {str, bytes, bool}:
-            frame[name] = object_array([as_text(value) for value in frame[name]])
+    for name in frame.columns:
+        if not _fits_parquet(frame[name]):
+            texts = [as_text(value) for value in frame[name].tolist()]
+            clean = [None if text is None else text.encode("utf-8", "replace").decode("utf-8") for text in texts]
+            frame[name] = object_array(clean)
     return frame
+
+
+def _fits_parquet(column: pd.Series) -> bool:
+    import pandas as pd
+    import pyarrow as pa
+
+    if isinstance(column.dtype, np.dtype) and column.dtype.kind in "iufbM":
+        return True
+    if column.dtype == object:
+        kinds = {type(value) for value in column if not is_missing(value)}
+        if len(kinds) > 1 or not kinds <= {str, bytes, bool}:
+            return False
+    elif not isinstance(column.dtype, pd.StringDtype | pd.DatetimeTZDtype | pd.BooleanDtype):
+        return pd.api.types.is_any_real_numeric_dtype(column.dtype) and not pd.api.types.is_sparse(column.dtype)
+    try:
+        pa.array(column)
+    except (pa.ArrowException, UnicodeError):
+        return False
+    return True
 
 
 def said_of(run: Run, source: str) -> list[tuple[Severity, str]]:
     """What the examination of a run's data found, for the terminal, and the columns that are not used."""
     decisions = read_decisions(run.folder)
     findings = [Finding.from_record(record) for record in decisions["findings"]]
-    lines = findings_lines(findings, source=source)
+    lines = findings_lines(findings, source=f"{source} --target {shlex.quote(run.question.target)}")
     lines += [("note", note) for note in decisions.get("notes", [])]
     ignored = [f"{column.name} ({hide(column.reason)})" for column in run.problem().schema.of_kind("ignored")]
     if ignored:

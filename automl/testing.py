@@ -59,7 +59,7 @@ class ContractError(AutoMLError, AssertionError):
 def make_dataset(table: Table, target: str | None = None, task: str | None = None) -> Dataset:
     """A table as the engine would hand it on: inferred schema, conformed rows, no row without a target."""
     name, _ = choose_target(table, target)
-    schema = infer_schema(table, name, choose_task(table.frame[name], task)[0])
+    schema = infer_schema(table, name, choose_task(table.frame[name], task, name in table.commas)[0])
     goal = conform_target(table.frame[name].tolist(), schema)
     kept = np.flatnonzero(present(goal))
     return Dataset(schema, conform(table.frame, schema, table.base).take(kept), goal[kept])

@@ -16,7 +16,7 @@ import automl
 from automl.data.fingerprint import fingerprint
 from automl.data.reading import Table
 from automl.engine import FitRequest, FitResult, fit_source, fit_table, training_table
-from automl.errors import OptionError
+from automl.errors import DataError, OptionError
 from automl.model.artifact import load_model, verify_model
 from automl.model.reference import Reference
 from automl.opening import prepare
@@ -211,3 +211,32 @@ def test_a_mere_constant_gives_way_to_the_first_model(store: Store) -> None:
     assert second.version.aliases == ("champion",)
     third = fit_table(Table(plain(), name="thing"), quick(target="y", seed=2), store)
     assert third.version.aliases == ()
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        pd.Categorical([1, "a"] * (ROWS // 2)),
+        pd.cut(np.linspace(0, 1, ROWS), 3),
+        pd.arrays.SparseArray([0.0, 1.0] * (ROWS // 2)),
+        np.array([1j] * ROWS),
+        pd.Series(["\ud800 half"] * ROWS, dtype=object),
+        pd.Series([10**310] * ROWS, dtype=object),
+        pd.period_range("2020", periods=ROWS),
+        pd.array([1, None] * (ROWS // 2), dtype="Int64"),
+    ],
+    ids=["mixed levels", "intervals", "sparse", "complex", "half characters", "huge", "periods", "nullable"],
+)
+def test_no_dtype_stops_a_fit(store: Store, cells: object) -> None:
+    fit_table(Table(plain().assign(odd=cells), name="odd"), quick(), store)
+
+
+def test_a_mapping_must_hold_columns_of_one_length(store: Store) -> None:
+    model = fit_table(Table(plain(), name="plain"), quick(), store).model
+    row = {column.name: 1.0 for column in model.schema.used}
+    with pytest.raises(DataError, match="is one cell, no list of cells"):
+        model.predict(row)
+    lists = {name: [cell] * (2 + position) for position, (name, cell) in enumerate(row.items())}
+    if len(lists) > 1:
+        with pytest.raises(DataError, match="different lengths"):
+            model.predict(lists)

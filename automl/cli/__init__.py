@@ -62,7 +62,9 @@ def main() -> None:
     try:
         build_app()()
     except AutoMLError as error:
-        _leave(str(error), EXIT_USER)
+        from automl.inspection.personal import hide
+
+        _leave(hide(str(error)), EXIT_USER)  # errors quote cells, and what is printed ends in logs
     except KeyboardInterrupt:
         _leave("Interrupted.", EXIT_INTERRUPTED)
     except BrokenPipeError:

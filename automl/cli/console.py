@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import shlex
 import sys
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -24,6 +27,11 @@ def say(text: str = "") -> None:
 def complain(text: str) -> None:
     """Print a problem on the standard error, its text taken literally."""
     problems.print(f"[bold red]Error:[/] {escape(text)}")
+
+
+def store_given(store: Path | None) -> str:
+    """The option that a next command needs to find the same store, ready for markup."""
+    return escape(f" --store {shlex.quote(str(store))}") if store and "AUTOML_STORE" not in os.environ else ""
 
 
 def print_json(record: Any) -> None:

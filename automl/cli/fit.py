@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.markup import escape
 
-from automl.cli.console import complain, console, make_table, print_json, say, score_text
+from automl.cli.console import complain, console, make_table, print_json, say, score_text, store_given
 from automl.cli.options import (
     ExcludeOption,
     GroupOption,
@@ -82,13 +81,9 @@ def fit(
     augment: Annotated[
         bool, typer.Option("--augment", help="Train with synthetic rows too, if they prove to help.")
     ] = False,
-    reference_rows: Annotated[
-        bool,
-        typer.Option(
-            "--reference-rows/--no-reference-rows",
-            help="Whether the artifact holds rows of the data for the monitor, or their statistics only.",
-        ),
-    ] = True,
+    no_reference_rows: Annotated[
+        bool, typer.Option("--no-reference-rows", help="Keep statistics instead of rows of the data in the artifact.")
+    ] = False,
     trials: Annotated[int | None, typer.Option(min=1, help="At most so many trials.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of splits, samplers and learners.")] = 0,
     resume: Annotated[
@@ -131,7 +126,7 @@ def fit(
             drop_leaks=drop_leaks,
             balance=balance,
             augment=augment,
-            reference_rows=reference_rows,
+            reference_rows=not no_reference_rows,
         )
         confirm = view.ask_about_leaks if sys.stdin.isatty() and not as_json else never
         try:
@@ -142,7 +137,7 @@ def fit(
     if as_json:
         print_json(_record(result))
     else:
-        _show(result, source, store if "AUTOML_STORE" not in os.environ else None)
+        _show(result, source, store)
 
 
 def never(leaks: Sequence[Finding]) -> bool:
@@ -177,7 +172,7 @@ def leaderboard_table(rows: Sequence[LeaderboardRow], metric: str, shown: int = 
 
 
 def _show(result: FitResult, source: str, store: Path | None) -> None:
-    where = escape(f" --store {store}") if store else ""
+    where = store_given(store)
     version, card = result.version, result.model.card
     if result.leaderboard:
         say("\n[bold]Leaderboard[/]")
@@ -193,8 +188,10 @@ def _show(result: FitResult, source: str, store: Path | None) -> None:
     if "out_of_fold" in card.scores:
         say(f"{card.metric} of the ensemble, out-of-fold: {score_text(card.scores['out_of_fold'])}")
     if "holdout" in card.scores:
-        low, high = card.scores["holdout_low"], card.scores["holdout_high"]
-        between = f"95% interval {low:.4g} to {high:.4g}"
+        between = "95% interval unknown"
+        if "holdout_low" in card.scores:
+            low, high = card.scores["holdout_low"], card.scores["holdout_high"]
+            between = f"95% interval {low:.4g} to {high:.4g}"
         say(
             f"{card.metric} on the holdout that no decision saw: "
             f"[bold]{score_text(card.scores['holdout'])}[/] ({between})"

@@ -9,12 +9,12 @@ from __future__ import annotations
 import json
 import math
 import re
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import numpy as np
 
-from automl.data.amounts import read_amount
+from automl.data.amounts import read_amount, with_comma, with_point
 from automl.data.dates import read_moment
 
 # "none" is not among them: it is a common level ("no disorder", "no alley") and pandas' habit of dropping
@@ -71,6 +71,8 @@ def as_text(value: Any) -> str | None:
         return value.strip()
     if isinstance(value, bool | np.bool_):
         return "True" if value else "False"
+    if isinstance(value, timedelta | np.timedelta64):  # NumPy takes the latter for a whole number
+        return as_text(as_number(value))
     if isinstance(value, int | np.integer):
         return str(int(value))
     if isinstance(value, float | np.floating):
@@ -85,6 +87,13 @@ def as_text(value: Any) -> str | None:
         except (TypeError, ValueError):  # keys that JSON has no word for, or a list that holds itself
             return str(value)
     return str(value)
+
+
+def as_source_text(value: Any, comma: bool) -> str | None:
+    """The canonical text of a cell as a column with decimal commas (or without) holds it: 2,125 for the number 2.125,
+    which as 2.125 would be read as thousands."""
+    text = as_text(value)
+    return text if text is None or isinstance(value, str) or not comma else with_comma(text)
 
 
 def as_level(value: Any) -> str | None:
@@ -113,16 +122,23 @@ def as_json(value: Any) -> Any:
     return value if isinstance(value, str | int | float | bool | bytes) else as_text(value)
 
 
-def as_number(value: Any, unit: str = "", grouped: bool = False) -> float:
+def as_number(value: Any, unit: str = "", grouped: bool = False, comma: bool = False) -> float:
     """The number in a cell; NaN when it is missing, infinite or no number.
 
     A bare number is always read. `unit` is what may be written around it, in any case ("$", "%", "kmpl"); with
     `grouped`, commas may separate thousands and brackets mark a negative number. Another unit is unreadable.
+    With `comma`, a text is read as "1.234,5" is meant; a point that parts no thousands ("2.5") is a decimal point.
+    A span of time is a number of seconds.
     """
     if isinstance(value, str):
+        value = with_point(value) if comma else value
         number = _plain_number(value.strip())
         if math.isnan(number):
             number = read_amount(value, unit, grouped)
+    elif isinstance(value, timedelta):
+        number = value.total_seconds()
+    elif isinstance(value, np.timedelta64):
+        number = float(value / np.timedelta64(1, "s"))
     else:
         try:
             number = float(value)
@@ -159,9 +175,7 @@ def as_moment(value: Any, formats: tuple[str, ...] = ()) -> float:
     """
     if is_missing(value):
         return math.nan
-    moment = read_moment(
-        value if hasattr(value, "isoformat") or isinstance(value, np.generic) else as_text(value), formats
-    )
+    moment = read_moment(value if isinstance(value, date | np.datetime64) else as_text(value), formats)
     if moment is None or isinstance(moment, float):
         return math.nan if moment is None else moment
     if moment.tzinfo is None:

@@ -43,6 +43,8 @@ class Cells:
                 return cls(plain=np.asarray(values))
             if dtype.kind == "M":
                 return cls(plain=np.asarray(values, dtype="datetime64[us]"))
+            if dtype.kind == "m":
+                return cls(objects=list(np.asarray(values, dtype="timedelta64[us]").tolist()))
         elif dtype is not None:
             return cls._of_extension(values)
         elif hasattr(values, "to_pylist"):
@@ -153,14 +155,14 @@ class Cells:
             return missing_text(self.text)
         return self.distinct().parse(is_missing_feature, np.bool_)
 
-    def numbers(self, unit: str = "", grouped: bool = False) -> Array:
+    def numbers(self, unit: str = "", grouped: bool = False, comma: bool = False) -> Array:
         """float64: `as_number` of each cell."""
         if self.plain is not None and self.plain.dtype.kind in "iufb":
             numbers = self.plain.astype(np.float64)
             return numbers if np.isfinite(numbers).all() else np.where(np.isfinite(numbers), numbers, np.nan)
-        if self.text is not None:
+        if self.text is not None and not comma:
             return numbers_of_text(self.text, unit, grouped)
-        return self.distinct().parse(lambda value: as_number(value, unit, grouped))
+        return self.distinct().parse(lambda value: as_number(value, unit, grouped, comma))
 
     def moments(self, formats: tuple[str, ...] = ()) -> Array:
         """float64 seconds since 1970-01-01 UTC: `as_moment` of each cell."""

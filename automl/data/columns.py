@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from automl.data.cells import as_level, as_moment, as_number, as_text, as_truth, is_missing_feature
+from automl.data.cells import as_level, as_number, as_text, as_truth, is_missing_feature
 from automl.data.columnar import Array, Cells
 from automl.data.schema import Column
 
@@ -53,15 +53,6 @@ def absent_column(column: Column, rows: int) -> tuple[Array, Issue | None]:
     """A column that is not there at all, as a column of missing cells."""
     array, _ = conform_column([None] * rows, column, None)
     return array, Issue(column.name, ABSENT, rows)
-
-
-def cell_reader(column: Column) -> Callable[[Any], float]:
-    """How one cell of a number, boolean, datetime or category is read; NaN (-1 in a category) when it is not."""
-    if column.kind == "number":
-        return lambda value: as_number(value, column.unit, column.grouped)
-    if column.kind == "datetime":
-        return lambda value: as_moment(value, column.formats)
-    return _truth_reader(column) if column.kind == "boolean" else level_reader(column)
 
 
 def level_reader(column: Column) -> Callable[[Any], int]:
@@ -109,7 +100,7 @@ def object_array(values: Sequence[Any]) -> Array:
 
 def _floats(cells: Cells, column: Column) -> Array:
     if column.kind == "number":
-        return cells.numbers(column.unit, column.grouped)
+        return cells.numbers(column.unit, column.grouped, column.comma)
     if column.kind == "datetime":
         return cells.moments(column.formats)
     return cells.distinct().parse(_truth_reader(column))

@@ -188,7 +188,7 @@ def conform_target(values: Any, schema: Schema) -> Array:
     """
     cells = Cells.of(values)
     if schema.task == "regress":
-        return cells.numbers(schema.unit, schema.grouped)
+        return cells.numbers(schema.unit, schema.grouped, schema.comma)
     distinct = cells.distinct()
     codes = [class_code(value, schema) for value in distinct.values]
     unknown = sorted(str(as_text(value)) for value, code in zip(distinct.values, codes, strict=True) if code is None)

@@ -16,6 +16,8 @@ import numpy as np
 
 EPOCHS: Mapping[str, float] = {"epoch": 1.0, "epoch ms": 1e3, "epoch us": 1e6, "epoch ns": 1e9}
 MOST_FORMATS = 8  # of one column; whoever mixes more of them has a column of something else
+COMPACT = "%Y%m%d"
+COMPACT_SHARE = 0.1  # of the numbers of a column said to be dates; of seconds since 1970, fewer look like dates
 FEW_DATES = 10  # so many different whole numbers that are all dates as 20240131 are no coincidence
 _FIRST, _SECOND = "%1", "%2"  # day and month, which only the whole column can tell apart
 
@@ -43,6 +45,7 @@ _SHAPES = tuple(
 )
 _DIRECTIVES = {"first": _FIRST, "second": _SECOND} | {name: f"%{name}" for name in ("Y", "y", "m", "d", "M", "S", "f")}
 _AMBIGUOUS = re.compile(r"\s*(\d{1,2})[-/.](\d{1,2})[-/.](?:\d{4}|\d{2})(?!\d)", re.ASCII)
+_COMPACT_WITH_POINT = re.compile(r"(\d{8})\.0+", re.ASCII)  # as a float column with holes is written
 _FULL_MONTH = 4  # letters; "May" is its own abbreviation
 
 
@@ -60,6 +63,8 @@ def read_moment(value: Any, formats: tuple[str, ...]) -> datetime | float | None
     if isinstance(value, date):
         return datetime(value.year, value.month, value.day)
     text = str(value).strip()
+    if COMPACT in formats and (pointed := _COMPACT_WITH_POINT.fullmatch(text)):
+        text = pointed[1]
     for form in formats:
         if form in EPOCHS:
             seconds = _epoch(text, EPOCHS[form])
@@ -154,16 +159,17 @@ def _decided(shapes: list[str], whole: Callable[[], Iterable[Any]]) -> tuple[tup
     return tuple(shape.replace(_FIRST, order[0]).replace(_SECOND, order[1]) for shape in shapes), remark
 
 
-def compact_format(numbers: Iterable[float], named: bool) -> str | None:
-    """'%Y%m%d' when whole numbers are all dates like 20240131: enough different ones, or a name that says so."""
+def compact_format(numbers: Iterable[float], named: bool, share: float = 1.0) -> str | None:
+    """'%Y%m%d' when whole numbers are dates like 20240131, at least `share` of the different ones: enough of them, or
+    under a name that says so."""
     distinct = set(numbers)
     if not distinct or not (named or len(distinct) >= FEW_DATES):
         return None
-    if min(distinct) < 19000101 or max(distinct) > 21001231:
-        return None
-    return (
-        "%Y%m%d" if all(number.is_integer() and reads(str(int(number)), ("%Y%m%d",)) for number in distinct) else None
-    )
+    return COMPACT if sum(map(_is_compact, distinct)) >= share * len(distinct) else None
+
+
+def _is_compact(number: float) -> bool:
+    return 19000101 <= number <= 21001231 and number.is_integer() and reads(str(int(number)), (COMPACT,))
 
 
 def epoch_format(most: float) -> str:

@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 import pyarrow.csv as arrow_csv
 
 from automl.data.content import HEAD_BYTES, Content
-from automl.data.decimal_commas import with_decimal_points
+from automl.data.decimal_commas import columns_with_commas
 from automl.data.dialect import Dialect, sniff
 from automl.data.encoding import encoding_of, legacy_encoding, utf8_stream
 from automl.data.header import column_names
@@ -43,8 +43,11 @@ class _NotUTF8(Exception):
     """Bytes that are no UTF-8 came after the beginning that was."""
 
 
-def read_delimited(content: Content) -> tuple[pd.DataFrame, tuple[str, ...]]:
-    """The table, and what a user should be told. SourceError when it cannot be read as one."""
+def read_delimited(content: Content) -> tuple[pd.DataFrame, tuple[str, ...], frozenset[str]]:
+    """The table, what a user should be told, and the columns of numbers with decimal commas.
+
+    SourceError when it cannot be read as one.
+    """
     encoding = encoding_of(content)
     try:
         return _read(content, encoding)
@@ -52,7 +55,7 @@ def read_delimited(content: Content) -> tuple[pd.DataFrame, tuple[str, ...]]:
         return _read(content, legacy_encoding(content))
 
 
-def _read(content: Content, encoding: str) -> tuple[pd.DataFrame, tuple[str, ...]]:
+def _read(content: Content, encoding: str) -> tuple[pd.DataFrame, tuple[str, ...], frozenset[str]]:
     with utf8_stream(content, encoding) as stream:
         sample = stream.read(HEAD_BYTES).decode("utf-8", errors="replace")
     dialect = sniff(sample)
@@ -65,8 +68,8 @@ def _read(content: Content, encoding: str) -> tuple[pd.DataFrame, tuple[str, ...
     except _Irregular:
         frame, notes = _slow(content, encoding, dialect, len(header))
     frame, naming = _with_names(frame, header)
-    frame, commas = with_decimal_points(frame, dialect.delimiter)
-    return frame, (*_said(encoding, dialect), *notes, *naming, *commas)
+    commas, said = columns_with_commas(frame, dialect.delimiter)
+    return frame, (*_said(encoding, dialect), *notes, *naming, *said), commas
 
 
 def _said(encoding: str, dialect: Dialect) -> Iterator[str]:

@@ -11,6 +11,7 @@ import numpy as np
 from automl.data.amounts import Notation, notation_of
 from automl.data.cells import as_number, as_text, is_missing, is_missing_feature, unquoted
 from automl.data.columnar import Array, Cells, Distinct
+from automl.data.decimal_commas import are_decimal_commas
 from automl.data.names import says_task
 from automl.data.reading import Table
 from automl.data.schema import ClassType, TaskName
@@ -53,23 +54,39 @@ def choose_target(table: Table, target: str | None) -> tuple[str, Guess | None]:
     return chosen, Guess(f"target: {chosen} ({why})", "--target COLUMN")
 
 
-def choose_task(target: pd.Series, task: str | None) -> tuple[TaskName, Guess | None]:
-    """classify or regress: as asked, or by the values and the name of the target."""
+def choose_task(target: pd.Series, task: str | None, comma: bool = False) -> tuple[TaskName, Guess | None]:
+    """classify or regress: as asked, or by the values and the name of the target. `comma`: as in a `Column`, where
+    the reader knows."""
     if task == "classify":
         return "classify", None
     if task == "regress":
         return "regress", None
     if task is not None:
         raise OptionError(f"There is no task {task!r}.", "Use --task classify or --task regress.")
-    chosen, why = _guess_task(Cells.of(target).distinct(), str(target.name))
+    chosen, why = _guess_task(Cells.of(target), str(target.name), comma)
     other = "regress" if chosen == "classify" else "classify"
-    return chosen, Guess(f"task: {chosen} (target {target.name}: {why})", f"--task {other}")
+    overrule = f"--task {other}" if _could_be(other, target, comma) else "--target COLUMN"
+    return chosen, Guess(f"task: {chosen} (target {target.name}: {why})", overrule)
 
 
-def _guess_task(target: Distinct, name: str) -> tuple[TaskName, str]:
-    present, counts = _present(target)
-    notation = _notation(present, counts)
-    numbers = np.array([as_number(value, notation.unit, notation.grouped) for value in present], dtype=np.float64)
+def _could_be(task: str, target: pd.Series, comma: bool) -> bool:
+    """Would the other task take this target?"""
+    try:
+        if task == "classify":
+            classes_of(target, str(target.name))
+        else:
+            check_numbers(target, str(target.name), notation_of_numbers(target, comma))
+    except TargetError:
+        return False
+    return True
+
+
+def _guess_task(target: Cells, name: str, comma: bool) -> tuple[TaskName, str]:
+    present, counts = _present(target.distinct())
+    notation = notation_of_numbers(target, comma)
+    numbers = np.array(
+        [as_number(value, notation.unit, notation.grouped, notation.comma) for value in present], dtype=np.float64
+    )
     distinct = len({as_text(value) for value in present})
     mostly = float(counts[np.isfinite(numbers)].sum() / counts.sum()) if len(present) else 0.0
     if mostly < MOSTLY_NUMBERS:
@@ -152,9 +169,11 @@ def classes_of(target: Any, name: str) -> tuple[tuple[str, ...], ClassType]:
     return ordered, "int" if whole else "float" if exact else "str"
 
 
-def notation_of_numbers(target: Any) -> Notation:
-    """How the numbers of a target are written: bare, unless few are."""
+def notation_of_numbers(target: Any, comma: bool = False) -> Notation:
+    """How the numbers of a target are written: bare, unless few are. `comma`: where the reader knows."""
     cells = Cells.of(target)
+    if comma or are_decimal_commas(cells):
+        return Notation("", grouped=False, comma=True)
     if not np.isnan(cells.numbers()).any():
         return Notation("", grouped=False)
     return _notation(*_present(cells.distinct()))
@@ -168,7 +187,8 @@ def _notation(present: list[Any], counts: Array) -> Notation:
 def check_numbers(target: Any, name: str, notation: Notation) -> None:
     """Raise TargetError unless every present cell of a regression's target is a number."""
     cells = Cells.of(target)
-    rest = cells.take(np.flatnonzero(np.isnan(cells.numbers(notation.unit, notation.grouped)))).distinct()
+    numbers = cells.numbers(notation.unit, notation.grouped, notation.comma)
+    rest = cells.take(np.flatnonzero(np.isnan(numbers))).distinct()
     bad = [position for position, value in enumerate(rest.values) if not is_missing_feature(value)]
     missing = int(rest.counts.sum() - rest.counts[bad].sum())
     if missing == len(cells):

@@ -11,23 +11,24 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 
 from automl.data.cells import as_number, as_text, is_missing_feature
 from automl.data.columnar import Array, Cells
-from automl.data.dates import compact_format, epoch_format
+from automl.data.dates import COMPACT_SHARE, compact_format, epoch_format
+from automl.data.decimal_commas import are_decimal_commas
 from automl.data.goal import Guess, check_numbers, choose_target, choose_task, classes_of, notation_of_numbers
 from automl.data.names import says_date, says_identifier
 from automl.data.reading import Table
-from automl.data.schema import Column, Kind, Schema, TaskName
+from automl.data.schema import Column, Schema, TaskName
+from automl.data.schema_file import KINDS
 from automl.data.words import IDENTIFIER_SHARE, columns_of_words, counted_words
 from automl.errors import DataError, OptionError, nearest
 
 __all__ = ["KINDS", "Guess", "choose_target", "choose_task", "infer_column", "infer_schema"]
 
-KINDS = get_args(Kind)
 SAMPLE = 1_000  # cells say what a column may be
 NUMBER_SHARE = 0.98  # of a column's present cells must be numbers, dates or images for it to be one with mistakes
 WORTH_LOOKING = 0.8  # of the sample, for a full pass to be worth its time
@@ -57,12 +58,16 @@ def infer_schema(
             raise OptionError(f"There is no column {name!r} to give a type.", nearest(name, names))
         if kind not in KINDS:
             raise OptionError(f"There is no column type {kind!r}.", f"Use one of {', '.join(KINDS)}.")
-    goal = _goal(table.frame[target], target, task)
+    if target in (kinds or {}):
+        raise OptionError(
+            f"The target {target!r} cannot be given a type.", "Leave it out; to say what is learned, use --task."
+        )
+    goal = _goal(table.frame[target], target, task, target in table.commas)
 
     def inferred(name: str) -> Column:
         if name in ignored:
             return Column(name, "ignored", reason=ignored[name])
-        return infer_column(name, table.frame[name], wanted.get(name), table.base)
+        return infer_column(name, table.frame[name], wanted.get(name), table.base, name in table.commas)
 
     features = [name for name in names if name != target]
     if table.frame.size < THREADS_FROM_CELLS:
@@ -77,45 +82,48 @@ def infer_schema(
     return schema
 
 
-def _goal(values: Any, target: str, task: TaskName) -> Schema:
+def _goal(values: Any, target: str, task: TaskName, comma: bool) -> Schema:
     """The schema of the target alone."""
     cells = Cells.of(values)
     if task == "classify":
         classes, class_type = classes_of(cells, target)
         return Schema((), target, task, classes, class_type)
-    notation = notation_of_numbers(cells)
+    notation = notation_of_numbers(cells, comma)
     check_numbers(cells, target, notation)
-    return Schema((), target, task, unit=notation.unit, grouped=notation.grouped)
+    return Schema((), target, task, unit=notation.unit, grouped=notation.grouped, comma=notation.comma)
 
 
-def infer_column(name: str, cells: Any, kind: str | None, base: Path) -> Column:
-    """One column's kind, levels, range and notation; `kind` overrules what the cells look like."""
+def infer_column(name: str, cells: Any, kind: str | None, base: Path, comma: bool = False) -> Column:
+    """One column's kind, levels, range and notation; `kind` overrules what the cells look like. `comma`: as in a
+    `Column`, where the reader knows; what can be nothing else is seen without it."""
     if kind == "ignored":
         return Column(name, "ignored", reason="as asked")
     column = Cells.of(cells)
     if kind in (None, "number", "datetime"):
-        found = _of_numbers(name, column, kind)
+        found = _of_numbers(name, column, kind, comma or are_decimal_commas(column))
         if found is not None:
             return found
     return columns_of_words(name, column, kind, base)
 
 
-def _of_numbers(name: str, cells: Cells, kind: str | None) -> Column | None:
+def _of_numbers(name: str, cells: Cells, kind: str | None, comma: bool) -> Column | None:
     """The column of bare numbers; None when the cells are mostly something else."""
     sample = cells.spread(SAMPLE)
     if not sample or isinstance(sample[0], bool | np.bool_ | bytes):
         return None
-    if np.isfinite([as_number(value) for value in sample]).mean() < WORTH_LOOKING:
+    if np.isfinite([as_number(value, comma=comma) for value in sample]).mean() < WORTH_LOOKING:
         return None
-    numbers = cells.numbers()
+    numbers = cells.numbers(comma=comma)
     holes = np.flatnonzero(np.isnan(numbers))
     unread = _present_among(cells, holes)
     found = numbers if not len(holes) else numbers[~np.isnan(numbers)]
     if len(found) < NUMBER_SHARE * (len(found) + unread):
         return None
-    column = Column(name, "number", nullable=len(holes) > unread, reason=counted_words(unread, "no number"))
+    column = Column(
+        name, "number", nullable=len(holes) > unread, comma=comma, reason=counted_words(unread, "no number")
+    )
     texts = [value for value in sample if isinstance(value, str)]
-    dated = None if kind == "number" else _as_dates(column, cells, found, kind)
+    dated = None if kind == "number" or comma else _as_dates(column, cells, found, kind)
     if dated is not None:
         return dated
     column = _with_range(column, found, sample)
@@ -144,7 +152,7 @@ def _ignored(column: Column, reason: str) -> Column:
 
 
 def _with_range(column: Column, found: Array, sample: list[Any]) -> Column:
-    middle = np.median([number for number in map(as_number, sample) if number == number])
+    middle = np.median([number for cell in sample if (number := as_number(cell, comma=column.comma)) == number])
     return replace(
         column,
         minimum=float(found.min()),
@@ -158,12 +166,17 @@ def _as_dates(column: Column, cells: Cells, found: Array, kind: str | None) -> C
     """Whole numbers like 20240131 that are all dates; an epoch only by the user's word."""
     if kind is None and not (found.min() >= 19000101 and found.max() <= 21001231):
         return None
-    form = compact_format(np.unique(found).tolist(), says_date(column.name) or kind == "datetime")
+    asked = kind == "datetime"
+    share = COMPACT_SHARE if asked else 1.0
+    form = compact_format(np.unique(found).tolist(), asked or says_date(column.name), share)
     if form is None:
         if kind is None:
             return None
         form = epoch_format(float(np.abs(found).max()))
     moments = cells.moments((form,))
+    holes = np.flatnonzero(np.isnan(moments))
+    if len(holes) == len(moments):  # numbers written as no date is: 2.0240131e7
+        return _ignored(column, "no cell is a datetime") if asked else None
     known = moments[~np.isnan(moments)]
     example = next(text for text in map(as_text, cells.spread(SAMPLE)) if text is not None)
     return replace(
@@ -173,6 +186,7 @@ def _as_dates(column: Column, cells: Cells, found: Array, kind: str | None) -> C
         minimum=float(known.min()),
         maximum=float(known.max()),
         example=example,
+        reason=counted_words(_present_among(cells, holes), "no date"),
     )
 
 

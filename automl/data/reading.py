@@ -52,7 +52,7 @@ class Table:
     to be the target; `notes` what a user should be told about the reading.
 
     `kinds` holds what the reader knows about columns (an image folder: its image column); `source` is what a user
-    would name to read it again, where that may be shown.
+    would name to read it again, where that may be shown; `commas` are the columns of numbers with decimal commas.
     """
 
     frame: pd.DataFrame
@@ -62,6 +62,7 @@ class Table:
     kinds: dict[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     source: str = "DATA"
+    commas: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         """Column names become text; DataError if two are the same."""
@@ -124,7 +125,15 @@ class TableReader(Reader):
         if path.stat().st_size == 0:
             raise SourceError(f"{path} is empty.", "A table needs a header line and rows.")
         content = _content(path, wanted)
-        frame, notes = _read(content, _format_of(content) or "text", wanted)
+        form = _format_of(content) or "text"
+        commas: frozenset[str] = frozenset()
+        notes: Sequence[str]
+        if form == "text":
+            from automl.data.delimited import read_delimited
+
+            frame, notes, commas = read_delimited(content)
+        else:
+            frame, notes = _read(content, form, wanted)
         if not len(frame.columns):
             raise SourceError(f"{content} holds no table.", "A table needs named columns and rows.")
         if not len(frame):
@@ -135,7 +144,7 @@ class TableReader(Reader):
             from automl.data.archive import with_members
 
             frame = with_members(frame, content)
-        return Table(frame, base=path.resolve().parent, name=stem(path), notes=tuple(notes))
+        return Table(frame, base=path.resolve().parent, name=stem(path), notes=tuple(notes), commas=commas)
 
 
 def _known(path: Path) -> bool:
@@ -177,10 +186,6 @@ def _tables(path: Path) -> list[str]:
 
 
 def _read(content: Content, form: str, wanted: Wanted) -> tuple[pd.DataFrame, Sequence[str]]:
-    if form == "text":
-        from automl.data.delimited import read_delimited
-
-        return read_delimited(content)
     if form in ("parquet", "arrow"):
         from automl.data.arrow_files import read_arrow, read_parquet
 

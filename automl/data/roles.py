@@ -53,5 +53,5 @@ class Roles:
                     raise OptionError(f"{option} names the target {name!r}.", "Name another column.")
         reasons = dict.fromkeys(self.exclude, "excluded, as asked")
         if not self.use_sensitive:
-            reasons |= dict.fromkeys(self.sensitive, "sensitive: only for the fairness figures")
+            reasons |= dict.fromkeys(self.sensitive, "sensitive: kept for the fairness figures only, as asked")
         return reasons

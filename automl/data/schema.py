@@ -26,6 +26,7 @@ class Column:
     `minimum`/`maximum`: the range seen at fit (number; seconds since the epoch for datetime).
     `unit`: number — what is written around it in text ("$", "%", "kmpl"); a cell in another unit is unreadable.
     `grouped`: number — commas separate thousands ("1,234.5").
+    `comma`: number — commas are decimal marks and points part thousands ("1.234,5").
     `formats`: the strptime formats of a datetime column, tried in this order before ISO 8601; "epoch" (or "epoch ms",
     "us", "ns") for plain numbers since 1970.
     `reason`: why an ignored column is ignored; of a used one, what a user should know of how it is read.
@@ -41,6 +42,7 @@ class Column:
     integer: bool = False
     unit: str = ""
     grouped: bool = False
+    comma: bool = False
     formats: tuple[str, ...] = ()
     example: str | float | bool | None = None
     reason: str = ""
@@ -55,7 +57,7 @@ class Column:
 class Schema:
     """The columns, the target and the task. Classes are canonical text, in the order of probabilities.
 
-    `unit` and `grouped`: how the numbers of a regression's target are written, as of a `Column`.
+    `unit`, `grouped` and `comma`: how the numbers of a regression's target are written, as of a `Column`.
     """
 
     columns: tuple[Column, ...]
@@ -65,6 +67,7 @@ class Schema:
     class_type: ClassType = "str"
     unit: str = ""
     grouped: bool = False
+    comma: bool = False
 
     @property
     def used(self) -> tuple[Column, ...]:

@@ -48,7 +48,8 @@ class SchemaFile:
             group=other.roles.group or self.roles.group,
             time=other.roles.time or self.roles.time,
         )
-        kinds = {**self.kinds, **other.kinds}
+        # What was a feature when the file was written may be the target now, which has no kind.
+        kinds = {name: kind for name, kind in self.kinds.items() if name != other.target} | dict(other.kinds)
         return SchemaFile(other.target or self.target, other.task or self.task, kinds, roles, other.split or self.split)
 
 

@@ -25,6 +25,7 @@ def read_several(pattern: str, read: Callable[[str], Table]) -> Table:
         raise SourceError(f"No file matches {pattern}.", "Is the folder right? Quote the pattern for the shell.")
     rows = Sample()
     notes: dict[str, None] = {}
+    commas: frozenset[str] = frozenset()
     first: Table | None = None
     for path in paths:
         table = read(path)
@@ -36,11 +37,12 @@ def read_several(pattern: str, read: Callable[[str], Table]) -> Table:
                 "Files that are read together need the same columns.",
             )
         notes.update(dict.fromkeys(f"{Path(path).name}: {note}" for note in table.notes))
+        commas |= table.commas
         rows.add(table.frame[names])
     assert first is not None  # there is at least one path
     frame, sampled = rows.result()
     said = f"{len(paths)} files were read as one table"
-    return replace(first, frame=frame, notes=(said, *list(notes)[:8], *sampled))
+    return replace(first, frame=frame, notes=(said, *list(notes)[:8], *sampled), commas=commas)
 
 
 def _difference(first: list[str], other: list[str]) -> str:

@@ -28,6 +28,7 @@ TIME_FOLDS = 3
 OLDEST_SHARE = 0.4
 EARLY_STOPPING_SHARE = 0.1
 LEAST_DIFFERENT = 0.5  # of the rows, for copies to be an exception
+MANY_COPIES = 0.02  # of all rows are copies of one row: they are common, not copied, and may be parted
 MANY_GROUPS = 20_000  # beyond, chance alone makes the folds alike
 
 
@@ -50,12 +51,14 @@ class Structure:
 class Split:
     """`assignment[i]` is the fold that validates row i, or HOLDOUT, or TRAIN_ONLY (int64, one per row).
 
-    With `forward`, folds follow each other in time and a fold trains on what came before it.
+    With `forward`, folds follow each other in time and a fold trains on what came before it. `groups`: int64 per row,
+    the entities that were kept whole; None where there are none.
     """
 
     assignment: Array
     folds: int
     forward: bool = False
+    groups: Array | None = None
 
     def fold(self, number: int) -> tuple[Array, Array]:
         """Positions of the training and the validation rows of one fold."""
@@ -113,31 +116,44 @@ def make_split(target: Array, schema: Schema, seed: int, structure: Structure | 
         return _forward(structure.order)
     if structure.groups is not None:
         return _grouped(target, schema, structure.groups, folds, rng)
-    order = rng.permutation(rows) if structure.kind == "random" else _stratified_order(target, schema, rng)
-    split = _dealt(order, folds)
-    if structure.copies is None or not are_kept_together(structure.copies):
-        return split
-    return Split(split.assignment[structure.copies], folds)
+    units = np.arange(rows) if structure.copies is None else _units(structure.copies)
+    kept, member = np.unique(units, return_inverse=True)
+    if len(kept) < 2 * folds:
+        kept = member = np.arange(rows)
+    if structure.kind == "random":
+        order = rng.permutation(len(kept))
+    else:
+        order = _stratified_order(target[kept], schema, rng)
+    return Split(_dealt(order, folds, holdout_rows(rows) / rows)[member], folds)
 
 
 def are_kept_together(copies: Array) -> bool:
-    """Are copies the exception? Where most rows have one, rows are alike by chance (few columns, few levels), new
-    rows will be too, and folds could not be filled without parting them."""
-    return len(np.unique(copies)) >= LEAST_DIFFERENT * len(copies)
+    """Are copies validated in one fold? Not where they are the rule rather than the exception."""
+    return bool((_units(copies) != np.arange(len(copies))).any())
 
 
-def _dealt(order: Array, folds: int) -> Split:
-    """Deal the rows out like cards, in this order."""
-    rows = len(order)
-    assignment = np.full(rows, TRAIN_ONLY, dtype=np.int64)
-    if rows >= HOLDOUT_FROM_ROWS:
-        assignment[_evenly(order, holdout_rows(rows))] = HOLDOUT
+def _units(copies: Array) -> Array:
+    """For each row the row that it is dealt out with: the first of its copies, or itself.
+
+    Rows that a good part of the table equals are common, not copied; and where most rows have a copy, rows are alike
+    by chance (few columns, few levels), new rows will be too, and folds could not be filled without parting them.
+    """
+    alone = np.arange(len(copies))
+    counts = np.bincount(copies, minlength=len(copies))[copies]
+    units = np.where(counts > max(MANY_COPIES * len(copies), 2), alone, copies)
+    return units if len(np.unique(units)) >= LEAST_DIFFERENT * len(copies) else alone
+
+
+def _dealt(order: Array, folds: int, held: float) -> Array:
+    """An assignment that deals these positions out like cards, in this order, after a share is held out."""
+    assignment = np.full(len(order), TRAIN_ONLY, dtype=np.int64)
+    assignment[_evenly(order, round(held * len(order)))] = HOLDOUT
     rest = order[assignment[order] != HOLDOUT]
     if folds == 1:
         assignment[_evenly(rest, max(len(rest) // 5, 1))] = 0
     else:
         assignment[rest] = np.arange(len(rest)) % folds
-    return Split(assignment, folds)
+    return assignment
 
 
 def holdout_rows(rows: int) -> int:
@@ -160,9 +176,9 @@ def _forward(order: Array) -> Split:
         assignment[sorted_rows[start:end]] = fold
     assignment[sorted_rows[starts[-1] :]] = HOLDOUT
     if starts[0] == 0 or any(np.sum(assignment == fold) == 0 for fold in range(TIME_FOLDS)):
+        moments = f"{moment.max() + 1:,} different moments"
         raise TargetError(
-            f"The time column has {moment.max() + 1} different moments, too few for {TIME_FOLDS} folds in time.",
-            "Use --split stratified.",
+            f"Too many rows share one moment: {moments} do not make {TIME_FOLDS} folds.", "Use --split stratified."
         )
     return Split(assignment, TIME_FOLDS, forward=True)
 
@@ -171,10 +187,12 @@ def _grouped(target: Array, schema: Schema, groups: Array, folds: int, rng: np.r
     """Whole groups go to the part that lacks most of their classes (a greedy stratified group split)."""
     _, groups = np.unique(groups, return_inverse=True)
     count = int(groups.max()) + 1
-    if count < folds:
-        raise TargetError(f"{count} groups cannot be split into {folds} folds.", "Use --split stratified.")
+    if count < max(folds, 2):
+        what = "1 group" if count == 1 else f"{count} groups"
+        raise TargetError(f"{what} cannot be split into {max(folds, 2)} folds.", "Use --split stratified.")
     if count > MANY_GROUPS:
-        return Split(_dealt(rng.permutation(count), folds).assignment[groups], folds)
+        held = holdout_rows(len(target)) / len(target)
+        return Split(_dealt(rng.permutation(count), folds, held)[groups], folds, groups=groups)
     strata = _strata(target, schema)
     shares = np.zeros((count, int(strata.max()) + 1))
     np.add.at(shares, (groups, strata), 1.0)
@@ -195,9 +213,20 @@ def _grouped(target: Array, schema: Schema, groups: Array, folds: int, rng: np.r
         part = int(np.argmax(left @ shares[group]))
         room[part] -= shares[group]
         chosen[group] = labels[part]
-    if len(np.unique(chosen[chosen >= 0])) < folds:  # a few huge groups: better a fold each than a fold without rows
-        chosen[np.argsort(-shares.sum(axis=1), kind="stable")] = np.arange(count) % folds
-    return Split(chosen[groups], folds)
+    if len(np.unique(chosen[chosen >= 0])) < folds or (chosen == labels[-1]).all():
+        chosen = _few_groups(shares.sum(axis=1), folds)
+    return Split(chosen[groups], folds, groups=groups)
+
+
+def _few_groups(sizes: Array, folds: int) -> Array:
+    """A part for each of a few huge groups: better a fold each than a fold without rows."""
+    largest_first = np.argsort(-sizes, kind="stable")
+    chosen = np.full(len(sizes), TRAIN_ONLY, dtype=np.int64)
+    if folds == 1:
+        chosen[largest_first[-1]] = 0
+    else:
+        chosen[largest_first] = np.arange(len(sizes)) % folds
+    return chosen
 
 
 def _strata(target: Array, schema: Schema) -> Array:

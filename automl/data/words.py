@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,9 @@ TEXT_WORDS = 3.0  # words on average, and there are more than
 TEXT_FROM_LEVELS = 20  # different ones
 LIST_SHARE = 0.8  # of the cells are lists, or half of them are joined by the same mark
 _UNSPACED = re.compile(r"[\u0e00-\u0eff\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff]")  # scripts without blanks
+_PICTURE = re.compile(  # how PNG, JPEG, GIF, BMP, WEBP and TIFF begin
+    rb"\x89PNG|\xff\xd8|GIF8|BM.{4}\0{4}|RIFF.{4}WEBP|II\*\0|MM\0\*", re.DOTALL
+)
 _BRACKETS = (("[", "]"), ("{", "}"))
 
 
@@ -39,6 +43,8 @@ def columns_of_words(name: str, cells: Cells, kind: str | None, base: Path) -> C
     if not sample:
         return Column(name, "ignored", nullable=len(cells) > 0, reason="always empty")
     texts = [as_text(value) or "" for value in sample]
+    if kind is None and isinstance(sample[0], bytes) and not _are_pictures(sample):
+        return Column(name, "ignored", _has_holes(cells), reason="binary data")
     if kind in (None, "image") and (isinstance(sample[0], bytes) or kind or _are_image_paths(texts, base)):
         return Column(name, "image", _has_holes(cells))
     if kind in (None, "datetime") and (dated := _dated(name, cells, sample, texts, kind)) is not None:
@@ -63,7 +69,7 @@ def columns_of_words(name: str, cells: Cells, kind: str | None, base: Path) -> C
 def _dated(name: str, cells: Cells, sample: list[Any], texts: list[str], kind: str | None) -> Column | None:
     formats: tuple[str, ...] = ()
     remark = ""
-    if not hasattr(sample[0], "isoformat"):
+    if not isinstance(sample[0], date | np.datetime64):
         share = NUMBER_SHARE if kind is None else 0.0
         found = formats_of(texts, lambda: cells.distinct().values, share)
         if found is None:
@@ -208,6 +214,11 @@ def _category(column: Column, levels: Counter[str], rows: int, kind: str | None)
         f"{left_out:,} rare {'level is' if left_out == 1 else 'levels are'} one with unseen ones" if left_out else ""
     )
     return replace(column, levels=kept, other=left_out > 0, example=example, reason=reason)
+
+
+def _are_pictures(sample: list[Any]) -> bool:
+    """Does any of these begin like a picture? Then the others are broken ones."""
+    return any(isinstance(value, bytes) and _PICTURE.match(value) for value in sample)
 
 
 def _are_image_paths(texts: list[str], base: Path) -> bool:

@@ -56,7 +56,7 @@ def entity_of(subject: Subject, name: str) -> Entity:
     Raises DataError if that leaves nearly every row alone.
     """
     entity = _read_entity(subject, name)
-    if entity.count > NEARLY_UNIQUE * len(entity.codes):
+    if entity.count - entity.missing > NEARLY_UNIQUE * (len(entity.codes) - entity.missing):
         raise DataError(
             f"Nearly every row has a value of its own in {name!r}: it groups nothing.",
             "Name the column that repeats over the rows of one entity, or leave --group out.",

@@ -30,6 +30,11 @@ class Finding:
     overrule: str = ""
     examples: tuple[str, ...] = ()
 
+    @property
+    def is_leak(self) -> bool:
+        """Does it name columns that are learned from and give the target away?"""
+        return self.check.startswith("leak.") and self.severity == "problem" and bool(self.columns)
+
     def record(self) -> dict[str, Any]:
         return asdict(self)
 

@@ -21,6 +21,7 @@ from automl.errors import DataError, OptionError, nearest
 from automl.inspection import images, privacy, quality, target
 from automl.inspection.findings import Finding, by_severity
 from automl.inspection.leakage import find_leaks
+from automl.inspection.personal import hide
 from automl.inspection.profile import ColumnProfile, profile_target
 from automl.inspection.structure import Decision, decide_structure
 from automl.inspection.subject import Subject
@@ -60,11 +61,7 @@ class Examination:
     @property
     def leaks(self) -> tuple[Finding, ...]:
         """What gives the target away through columns that are learned from, and that could be dropped."""
-        return tuple(
-            finding
-            for finding in self.findings
-            if finding.check.startswith("leak.") and finding.severity == "problem" and finding.columns
-        )
+        return tuple(finding for finding in self.findings if finding.is_leak)
 
 
 @dataclass(frozen=True)
@@ -98,7 +95,7 @@ class Inspection:
             "rows": self.rows,
             "target": schema.target if schema else None,
             "task": schema.task if schema else None,
-            "classes": list(schema.classes) if schema else [],
+            "classes": [hide(name) for name in schema.classes] if schema else [],
             "split": self.decision.structure.kind if self.decision else None,
             "columns": [profile.record() for profile in self.profiles],
             "private": sorted(self.examination.private),
@@ -135,7 +132,7 @@ def inspect_table(table: Table, request: InspectRequest) -> Inspection:
     _check_names(table, request)
     try:
         goal, guess = choose_target(table, request.target)
-        task, task_guess = choose_task(table.frame[goal], request.task)
+        task, task_guess = choose_task(table.frame[goal], request.task, goal in table.commas)
         ignored = request.roles.ignored(goal, table)
         schema = infer_schema(table, goal, task, request.kinds, ignored)
         values = conform_target(table.frame[goal], schema)
@@ -160,7 +157,8 @@ def _without_target(table: Table, request: InspectRequest, error: DataError) -> 
     """What can be said of a table from which nothing can be learned."""
     kinds = {**table.kinds, **request.kinds}
     columns = tuple(
-        infer_column(name, table.frame[name], kinds.get(name), table.base) for name in map(str, table.frame.columns)
+        infer_column(name, table.frame[name], kinds.get(name), table.base, name in table.commas)
+        for name in map(str, table.frame.columns)
     )
     rows = _conform_columns(table, columns)
     view = View.of(table, columns, rows)

@@ -107,7 +107,7 @@ def read_moments(subject: Subject, name: str) -> Array:
         return np.asarray(subject.dataset.rows[name], dtype=np.float64)
     cells = subject.table.frame[name]
     for kind in ("number", "datetime"):
-        column = infer_column(name, cells.tolist(), kind, subject.table.base)
+        column = infer_column(name, cells.tolist(), kind, subject.table.base, name in subject.table.commas)
         if column.kind == kind:
             moments = _conformed(cells, column, subject)
             if np.isfinite(moments).mean() >= 1 - MOST_MISSING:

@@ -32,7 +32,8 @@ CARD_LIKE = 1e12  # a number below has too few digits for a card
 
 NAME_COLUMN = re.compile(
     r"\b(?:first|last|sur|given|family|full|middle|maiden|customer|client|patient|employee|student|contact|person|user"
-    r"|passenger|guest|tenant|applicant|owner|doctor|teacher)? ?names?$|^(?:surname|lastname|firstname|fullname)$"
+    r"|passenger|guest|tenant|applicant|owner|doctor|teacher)? ?names?$"
+    r"|^(?:surname|lastname|firstname|fullname|first|last|agent|contact|manager|owner|author|salesperson)$"
 )
 BIRTH_COLUMN = re.compile(r"\b(?:dob|birth ?da(?:y|te)|date of birth|born on)\b")
 PHONE_COLUMN = re.compile(r"\b(?:phone|telephone|mobile|cell|fax|handy|telefon)(?: ?(?:number|no|nr))?$")

@@ -13,7 +13,6 @@ from automl.inspection.subject import Subject
 from automl.inspection.view import View
 
 FEW_ROWS = 200  # below, a score is shaky
-MANY_MISSING = 0.5  # of a column's cells
 NEARLY_CONSTANT = 0.995  # of a column's cells hold one value
 
 

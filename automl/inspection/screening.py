@@ -16,6 +16,7 @@ from automl.inspection.subject import Subject
 MOST_ROWS = 10_000
 BINS = 64
 BINS_PER_CLASS = 3
+MOST_BINS = 192  # with very many classes a finer table would cost more than it tells
 ROWS_PER_BIN = 6  # fewer teach nothing
 PRIOR = 0.5  # pseudo-rows that pull a rare level towards the constant
 
@@ -67,7 +68,7 @@ class Sample:
 
     def tells(self, values: Array) -> float:
         """What conformed values, or other plain numbers, tell of the target."""
-        return self.skill(levels(values, max(BINS, BINS_PER_CLASS * self.goal.classes)))
+        return self.skill(levels(values, min(max(BINS, BINS_PER_CLASS * self.goal.classes), MOST_BINS)))
 
     def skill(self, codes: Array) -> float:
         """What levels (int64 per row, from 0) tell of the target: 0 a constant, 1 everything; about 0 by chance."""

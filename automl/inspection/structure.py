@@ -147,9 +147,12 @@ def _measured(subject: Subject) -> Decision:
                 )
                 choices.append((flattery.by, _by_entity(subject, entity, finding)))
             else:
-                looked.append(_no_matter(f"Rows of one {entity.describe()} are hardly alike", words, entity.column))
+                alike = "may be alike, but no more than noise shows" if flattery.by > FLOOR else "are hardly alike"
+                looked.append(_no_matter(f"Rows of one {entity.describe()} {alike}", words, entity.column))
         for clock in clocks:
             flattery = _flattery_of_time(subject, clock, names)
+            if flattery is None:
+                continue
             words = flattery.describe("later rows")
             if flattery.matters:
                 finding = Finding(
@@ -163,10 +166,11 @@ def _measured(subject: Subject) -> Decision:
                 decision = Decision(Structure("time", order=clock.order), clock.column, (finding,))
                 choices.append((flattery.by, decision))
                 break
-            looked.append(_no_matter(f"Time changes little ({clock.why})", words, clock.column))
+            matter = "Time may matter, but no more than noise shows" if flattery.by > FLOOR else "Time changes little"
+            looked.append(_no_matter(f"{matter} ({clock.why})", words, clock.column))
     except OutOfTime:
         untried = ", ".join([entity.column for entity in entities] + [clock.column or clock.why for clock in clocks])
-        what = f"No time was left to measure whether a random split flatters ({untried})"
+        what = f"Not measured: whether a random split flatters ({untried})"
         plain = None if choices else next((entity for entity in entities if _is_told_by(subject, entity)), None)
         if plain is not None:
             what += f"; rows of one {plain.describe()} nearly all have the same {subject.schema.target}"
@@ -178,6 +182,8 @@ def _measured(subject: Subject) -> Decision:
         _, best = max(choices, key=lambda choice: choice[0])
         others = tuple(finding for _, each in choices if each is not best for finding in each.findings)
         return Decision(best.structure, best.column, (*best.findings, *others, *looked), best.ignored)
+    if any(finding.check == "structure.unmeasured" for finding in looked):
+        return Decision(Structure(), None, tuple(looked))
     return Decision(Structure(), None, (*looked, *_neighbours(subject), _default(subject, bool(entities or clocks))))
 
 
@@ -247,8 +253,9 @@ def _can_split(subject: Subject, clock: Clock) -> bool:
     return True
 
 
-def _flattery_of_time(subject: Subject, clock: Clock, names: list[str]) -> Flattery:
-    """Forward folds against random ones that validate the same rows and train on as many.
+def _flattery_of_time(subject: Subject, clock: Clock, names: list[str]) -> Flattery | None:
+    """Forward folds against random ones that validate the same rows and train on as many; None where those cannot be
+    made.
 
     Early forward folds train on less than random folds would; that is no flattery, so the random ones are cut to the
     same size. Rows are sampled in blocks, which keeps the neighbours that flatter.
@@ -256,7 +263,10 @@ def _flattery_of_time(subject: Subject, clock: Clock, names: list[str]) -> Flatt
     in_time = np.argsort(clock.order, kind="stable")
     rows = in_time[_blocks(len(in_time), most_rows(subject.dataset))]
     structure = Structure("time", order=ranks(clock.order)[rows])
-    split = make_split(subject.dataset.target[rows], subject.schema, subject.seed, structure)
+    try:
+        split = make_split(subject.dataset.target[rows], subject.schema, subject.seed, structure)
+    except TargetError:
+        return None
     rng = np.random.default_rng(subject.seed)
     forward = [split.fold(number) for number in range(split.folds)]
     probe = Probe(subject.dataset, rows, subject.seed, subject.deadline)

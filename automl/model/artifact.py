@@ -134,10 +134,14 @@ def load_model(folder: str | Path) -> Model:
         homes = [folder / "members" / str(number) / str(position) for position in range(entry["learners"])]
         learners = tuple(load_learner(family, home, problem) for home in homes)
         members.append(Member(entry["weight"], entry["architecture"], entry["parameters"], learners))
-    told = record["card"]
-    card = Card(**{**told, "notes": tuple(told["notes"]), "fairness": tuple(told.get("fairness", ()))})
     constant = np.asarray(record["constant"], dtype=np.float64)
-    return Model(problem, tuple(members), constant, card, folder, tuple(record.get("decision", ())))
+    return Model(problem, tuple(members), constant, read_card(folder), folder, tuple(record.get("decision", ())))
+
+
+def read_card(folder: Path) -> Card:
+    """The card of an artifact, without its learners."""
+    told = json.loads((folder / "model.json").read_text(encoding="utf-8"))["card"]
+    return Card(**{**told, **{name: tuple(told.get(name, ())) for name in ("notes", "fairness", "private")}})
 
 
 def check_files(folder: Path) -> None:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 BANDS = 4  # of a column of numbers
-MOST_GROUPS = 12  # beyond, and below FEW_ROWS, groups are put together
+MOST_GROUPS = 12  # beyond, and below FEW_ROWS, groups are put together; if those are few rows still, they are left out
 FEW_ROWS = 30  # a share of fewer is mostly chance, and might tell of a person
 MISSING, REST = "(missing)", "(others)"
 NOTABLE = 0.05  # of a share; smaller gaps are not worth a line, however certain
@@ -39,12 +39,14 @@ def fairness_figures(
     metric: Metric,
     decision: Sequence[float] = (),
 ) -> tuple[dict[str, Any], ...]:
-    """One record of plain JSON for each sensitive column; rows without honest outputs (NaN) are left out.
+    """One record of plain JSON for each sensitive column; rows without honest outputs (NaN) are left out, and groups
+    of fewer than FEW_ROWS rows, which might be one person: `left_out` is the number of their rows.
 
     `target` and `outputs` are conformed and aligned with the raw `frame`; `decision`: the model's weights by class.
 
         {"column": "sex", "metric": "f1", "classes": ["no", "yes"],
          "groups": [{"group": "female", "rows": 120, "score": 0.71, "answered": [0.8, 0.2], "true": [0.7, 0.3]}],
+         "left_out": 7,
          "gap": {"of": "yes", "highest": "male", "lowest": "female", "size": 0.1, "notable": true}}
 
     For a number as the target, `answered` and `true` hold one mean each, `spread` the standard deviation of their
@@ -53,13 +55,15 @@ def fairness_figures(
     known = np.isfinite(outputs).reshape(len(outputs), -1).all(axis=1)
     figures = []
     for column in columns:
-        labels = _labels(frame[column].tolist())[known]
+        labels = _labels(frame[column][known].tolist())
+        names, counts = np.unique(labels.astype(str), return_counts=True)
         groups = [
             _group(name, labels == name, target[known], outputs[known], schema, metric, decision)
-            for name in sorted(set(labels.tolist()), key=_rank(labels))
+            for name in sorted(names[counts >= FEW_ROWS].tolist(), key=_rank(labels))
         ]
         record = {"column": column, "metric": metric.name, "classes": list(schema.classes), "groups": groups}
-        figures.append({**record, "gap": _gap(groups, schema)})
+        left_out = int(counts[counts < FEW_ROWS].sum())
+        figures.append({**record, "left_out": left_out, "gap": _gap(groups, schema)})
     return tuple(figures)
 
 

@@ -40,7 +40,8 @@ class Card:
     """What there is to say about a model, plain JSON.
 
     `scores`: out_of_fold (what the search chose by); holdout (rows no decision saw) with the ends of its 95% interval
-    holdout_low and holdout_high, where there are such rows. `fairness`: see automl.model.fairness.
+    holdout_low and holdout_high, where there are such rows. `fairness`: see automl.model.fairness. `private`: columns
+    that hold personal data, whose cells are shown to nobody.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Card:
     run: str = ""
     notes: tuple[str, ...] = ()
     fairness: tuple[Mapping[str, Any], ...] = ()
+    private: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -189,5 +191,18 @@ def _columns_of(data: Data) -> tuple[Any, Path | None, Any]:
 
         data = pd.DataFrame(data)
     if isinstance(data, Mapping):
-        return data, None, None
+        return _equally_long(data), None, None
     return table_of(data).frame, None, getattr(data, "index", None)
+
+
+def _equally_long(columns: Mapping[str, Any]) -> dict[str, list[Any]]:
+    """A mapping from names to cells. DataError for single cells and for columns of different length."""
+    single = [
+        name for name, cells in columns.items() if isinstance(cells, str | bytes) or not hasattr(cells, "__len__")
+    ]
+    if single:
+        raise DataError(f"Column {single[0]!r} is one cell, no list of cells.", "For one row give [{column: cell, …}].")
+    lengths = {len(cells) for cells in columns.values()}
+    if len(lengths) > 1:
+        raise DataError(f"The columns have different lengths: {', '.join(map(str, sorted(lengths)))}.")
+    return {name: list(cells) for name, cells in columns.items()}

@@ -35,7 +35,8 @@ class ColumnStatistics:
 
     `missing`: rows without a cell. number, datetime (seconds since the epoch), text (length): `values` with `counts`,
     and `means` of equally many of the other rows, ascending, which stand for `others` rows; `step` is what all values
-    are multiples of, 0 if nothing. category, boolean: `values` are levels.
+    are multiples of, 0 if nothing. category, boolean: `values` are levels; rows of a level that fewer than FEWEST share
+    count as OTHER, or as missing where the column has no code for the rare.
     """
 
     name: str
@@ -80,10 +81,27 @@ def draw(statistics: Sequence[ColumnStatistics], rows: int, seed: int = 0) -> pd
     return pd.DataFrame({each.name: _cells(each, _drawn(each, rows, rng)) for each in statistics})
 
 
-def without_cells(schema: Schema, statistics: Sequence[ColumnStatistics]) -> Schema:
-    """The schema with ranges and examples that are nobody's."""
+def without_cells(schema: Schema, statistics: Sequence[ColumnStatistics], rows: Rows) -> Schema:
+    """The schema with ranges, examples and levels that are nobody's. `rows`: all rows, conformed to it.
+
+    A level that fewer than FEWEST rows share keeps its code, which learners know, and loses its name: to the model
+    that is saved with this schema it is an unseen level.
+    """
     known = {each.name: each for each in statistics}
-    return replace(schema, columns=tuple(_discreet(column, known.get(column.name)) for column in schema.columns))
+    columns = [replace(column, levels=_common_levels(column, rows)) for column in schema.columns]
+    return replace(schema, columns=tuple(_discreet(column, known.get(column.name)) for column in columns))
+
+
+def _common_levels(column: Column, rows: Rows) -> tuple[str, ...]:
+    """The levels of a category by code, a placeholder for each rare one; the spellings of a boolean are nobody's."""
+    if column.kind != "category":
+        return column.levels
+    codes = rows[column.name]
+    counts = np.bincount(codes[codes >= 0], minlength=len(column.levels))
+    return tuple(
+        level if count >= FEWEST else f"(rare {number})"
+        for number, (level, count) in enumerate(zip(column.levels, counts, strict=False), start=1)
+    )
 
 
 def _discreet(column: Column, known: ColumnStatistics | None) -> Column:
@@ -113,9 +131,12 @@ def _summary(column: Column, array: Array) -> ColumnStatistics:
 
 
 def _levels(column: Column, names: Sequence[str], counts: Array, missing: int) -> ColumnStatistics:
-    seen = [(name, int(count)) for name, count in zip(names, counts, strict=True) if count]
-    values, rows = tuple(name for name, _ in seen), tuple(count for _, count in seen)
-    return ColumnStatistics(column.name, column.kind, missing, values, rows)
+    shared = {name: int(count) for name, count in zip(names, counts, strict=True) if count >= FEWEST}
+    rare = int(np.sum(counts)) - sum(shared.values())
+    if column.other and rare:
+        shared[OTHER] = shared.get(OTHER, 0) + rare
+        rare = 0
+    return ColumnStatistics(column.name, column.kind, missing + rare, tuple(shared), tuple(shared.values()))
 
 
 def _numbers(column: Column, numbers: Array) -> ColumnStatistics:

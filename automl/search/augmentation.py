@@ -6,6 +6,7 @@ similar one, as in C-Mixup (Yao et al. 2022). Numbers move at most half the way;
 
 from __future__ import annotations
 
+import importlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -67,15 +68,18 @@ def worth_augmenting(
     family = _quick_family(problem)
     if family is None:
         return Verdict(False, "no synthetic rows: no architecture is quick enough to measure what they are worth")
+    for library in family.libraries:
+        importlib.import_module(library)
     plain, synthetic = (np.full(_shape(len(examples), problem), np.nan) for _ in range(2))
     gains = []
     for fold, train, valid in each_fold(split):
         share = (deadline - time.time()) / (2 * (split.folds - fold))
         given, checked = examples.take(train), examples.take(valid)
         for outputs, taught in ((plain, given), (synthetic, enlarged(given, problem))):
-            if share <= 0:
+            until = time.time() + share
+            outputs[valid] = _outputs(family, problem, taught, checked, until)
+            if time.time() >= until:  # a learner cut short says nothing of the rows it was given
                 return Verdict(False, "no synthetic rows: there was no time to measure what they are worth")
-            outputs[valid] = _outputs(family, problem, taught, checked, time.time() + share)
         gains.append(metric.loss(checked.target, plain[valid]) - metric.loss(checked.target, synthetic[valid]))
     return _verdict(metric, examples.target, (plain, synthetic), split.validated, np.array(gains), family.name)
 
@@ -92,8 +96,8 @@ def _verdict(
     if use:
         return Verdict(True, f"synthetic rows double the training rows ({said})")
     better = metric.better(scores[1], scores[0])
-    why = "no better than chance" if better else "not better"
-    return Verdict(False, f"no synthetic rows: they are {why} ({said})")
+    why = "the gain may be noise" if better else "they do not help"
+    return Verdict(False, f"no synthetic rows: {why} ({said})")
 
 
 def _quick_family(problem: Problem) -> Architecture | None:

@@ -3,6 +3,7 @@
 run.json            what was asked
 decisions.json      what was found in the data, and decided from it
 schema.json, table.parquet, rows/, target.npy, assignment.npy      the data, conformed and split
+groups.npy          the group of each row, where whole groups were kept together
 journal.log         the Optuna study
 trials/NUMBER/      a finished trial: result.json, out_of_fold.npy, holdout.npy, learners/K/
 clock.json          seconds spent so far, over all its processes
@@ -122,8 +123,10 @@ class Run:
         dataset.rows.save(draft / "rows")
         np.save(draft / "target.npy", dataset.target, allow_pickle=False)
         np.save(draft / "assignment.npy", split.assignment, allow_pickle=False)
+        if split.groups is not None:
+            np.save(draft / "groups.npy", split.groups, allow_pickle=False)
         record = {**asdict(question), "folds": split.folds, "forward": split.forward}
-        record |= {"base": str(table.base), "source": table.name}
+        record |= {"base": str(table.base), "source": table.name, "commas": sorted(table.commas)}
         write_json(draft / "run.json", record)
         (draft / "trials").mkdir()
 
@@ -210,7 +213,13 @@ def read_table(folder: Path) -> Table:
     import pandas as pd
 
     record = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-    return Table(pd.read_parquet(folder / "table.parquet"), Path(record["base"]), record["source"], record["target"])
+    return Table(
+        pd.read_parquet(folder / "table.parquet"),
+        Path(record["base"]),
+        record["source"],
+        record["target"],
+        commas=frozenset(record.get("commas", ())),
+    )
 
 
 def read_dataset(folder: Path) -> tuple[Dataset, Split]:
@@ -219,7 +228,9 @@ def read_dataset(folder: Path) -> tuple[Dataset, Split]:
     target = np.load(folder / "target.npy", allow_pickle=False)
     dataset = Dataset(Schema.load(folder / "schema.json"), Rows.load(folder / "rows"), target)
     assignment: Array = np.load(folder / "assignment.npy", allow_pickle=False)
-    return dataset, Split(assignment, record["folds"], record["forward"])
+    grouped = folder / "groups.npy"
+    groups: Array | None = np.load(grouped, allow_pickle=False) if grouped.exists() else None
+    return dataset, Split(assignment, record["folds"], record["forward"], groups)
 
 
 def read_result(folder: Path) -> TrialResult:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from automl.data.cells import as_number, as_text, is_missing
+from automl.data.cells import as_number, as_source_text, as_text, is_missing
 from automl.data.dataset import class_code
 from automl.data.schema import Schema
 from automl.errors import DataError, TargetError, nearest
@@ -70,9 +70,9 @@ def _label_column(names: Sequence[str], schema: Schema) -> str:
 
 
 def _canonical(label: Any, row: int, schema: Schema) -> str:
-    text = str(as_text(label))
+    text = str(as_source_text(label, schema.comma))
     if schema.task == "regress":
-        if np.isnan(as_number(label, schema.unit, schema.grouped)):
+        if np.isnan(as_number(label, schema.unit, schema.grouped, schema.comma)):
             raise TargetError(f"Row {row}: the label {text!r} is not a number.", "Nothing was stored.")
         return text
     code = class_code(label, schema)

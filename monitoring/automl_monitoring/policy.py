@@ -108,7 +108,7 @@ def judge(evidence: Evidence, policy: Policy) -> tuple[Verdict, tuple[str, ...]]
     performance = evidence.performance
     if performance and performance.fell:
         act.append(
-            f"{performance.metric} fell from {performance.reference:.4g} to {performance.score:.4g} "
+            f"{performance.metric} got worse, from {performance.reference:.4g} to {performance.score:.4g} "
             f"on {performance.rows:,} labelled rows, which is more than noise."
         )
     for shift in evidence.answers_moved:

@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from automl.data.cells import as_moment, as_number, as_text, as_truth
+import numpy as np
+
+from automl.data.cells import as_moment, as_number, as_source_text, as_truth
 from automl.data.dataset import Rows, conform, object_array
 from automl.data.reading import Table
 from automl.data.schema import Schema
@@ -82,9 +84,10 @@ def retrain(
     old = training_table(store, champion)
     fresh = without_copies(unseen(store, champion), old, model.schema)
     labelled = split_labelled(fresh, least_labels, name)
-    table = grown_table(old, labelled.train, model.schema)
+    again = asked_again(store, champion)
+    table = with_moments(grown_table(old, labelled.train, model.schema), again.roles.time, labelled.train)
     request = replace(
-        asked_again(store, champion),
+        again,
         seconds=seconds,
         name=name,
         alias=CHALLENGER,
@@ -94,6 +97,13 @@ def retrain(
     fitted = fit_table(table, request, store)
     note_training(store, fitted.version, champion, labelled)
     judgement = judge_on(model, load_model(fitted.version.folder), labelled.judges)
+    group = again.roles.group
+    if group and judgement.promote and table.frame[group].tail(len(labelled.train)).isna().any():
+        why = (
+            f"{judgement.why}; but the log does not say which {group} a row is of, so that rows of one may have "
+            "trained and judged, and the gain may be flattery"
+        )
+        judgement = replace(judgement, promote=False, why=why)
     outcome = Retraining(
         name=name,
         champion=champion.number,
@@ -202,12 +212,37 @@ def grown_table(old: Table, entries: Sequence[LoggedPrediction], schema: Schema)
 
     logged = feature_frame(entries, [str(name) for name in old.frame.columns])
     logged[schema.target] = object_array([entry.label for entry in entries])
-    new = pd.DataFrame({name: as_cells_of(old.frame[name], logged[name].tolist()) for name in old.frame.columns})
+    commas = {column.name for column in schema.columns if column.comma} | ({schema.target} if schema.comma else set())
+    new = pd.DataFrame(
+        {name: as_cells_of(old.frame[name], logged[name].tolist(), name in commas) for name in old.frame.columns}
+    )
     return replace(old, frame=pd.concat([old.frame, new], ignore_index=True), target=schema.target)
 
 
-def as_cells_of(column: pd.Series, values: Sequence[Any]) -> pd.Series:
-    """Cells as this column of the source holds them: text, numbers or moments; other types as they come."""
+def with_moments(table: Table, time: str | None, entries: Sequence[LoggedPrediction]) -> Table:
+    """The grown table with a moment for each logged row, so that what came last is last.
+
+    The log does not hold a time column that is not learned from: dates become those of the predictions, and plain
+    numbers go on where they ended.
+    """
+    import pandas as pd
+
+    if time is None or not (table.frame[time].iloc[-len(entries) :].isna().all()):
+        return table
+    frame = table.frame.copy(deep=False)
+    old = frame[time].iloc[: -len(entries)]
+    numbers = np.array([as_number(cell) for cell in old.tolist()])
+    if np.isfinite(numbers).any():
+        moments: list[Any] = (np.nanmax(numbers) + 1 + np.arange(len(entries))).tolist()
+    else:
+        moments = [entry.time.strftime("%Y-%m-%d %H:%M:%S") for entry in entries]
+    frame[time] = pd.concat([old, as_cells_of(old, moments)], ignore_index=True)
+    return replace(table, frame=frame)
+
+
+def as_cells_of(column: pd.Series, values: Sequence[Any], comma: bool = False) -> pd.Series:
+    """Cells as this column of the source holds them: text (of numbers with decimal commas), numbers or moments; other
+    types as they come."""
     import pandas as pd
 
     if pd.api.types.is_bool_dtype(column.dtype):
@@ -220,5 +255,5 @@ def as_cells_of(column: pd.Series, values: Sequence[Any]) -> pd.Series:
         zone = getattr(column.dtype, "tz", None)
         return pd.Series(moments.tz_convert(zone) if zone is not None else moments.tz_localize(None))
     if pd.api.types.is_string_dtype(column.dtype):
-        return pd.Series([as_text(value) for value in values], dtype=column.dtype)
+        return pd.Series([as_source_text(value, comma) for value in values], dtype=column.dtype)
     return pd.Series(object_array(list(values)), dtype=object)

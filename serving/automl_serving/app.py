@@ -63,10 +63,6 @@ def make_app(served: ServedModel, log: PredictionWriter | None, assets: Path) ->
         predict,
         methods=["POST"],
         response_model=served.contract.answer,
-        # Here and not with the type: pydantic sorts what belongs to a type, and the columns have an order.
-        openapi_extra={
-            "requestBody": {"content": {"application/json": {"example": {"rows": [served.contract.example]}}}}
-        },
         responses={
             200: {"content": {"application/json": {"example": served.example_answer}}},
             **OF_PREDICT,
@@ -75,6 +71,10 @@ def make_app(served: ServedModel, log: PredictionWriter | None, assets: Path) ->
         tags=["predictions"],
     )
     add_page(app, assets)
+    # Here and not with the type or the route: pydantic sorts what belongs to a type, and the columns have an order;
+    # FastAPI leaves out what is null, and a missing cell is part of the example.
+    body = app.openapi()["paths"]["/predict"]["post"]["requestBody"]
+    body["content"]["application/json"]["example"] = {"rows": [served.contract.example]}
     install_handlers(app)
     return Gate(app)
 

@@ -43,7 +43,7 @@ def _number(column: Column) -> Check:
     def check(value: Any) -> Any:
         if isinstance(value, bool) or not _is_plain(value):
             raise refuse("must be a number, or null when it is missing")
-        if not is_missing_feature(value) and math.isnan(as_number(value, column.unit, column.grouped)):
+        if not is_missing_feature(value) and math.isnan(as_number(value, column.unit, column.grouped, column.comma)):
             unit = f" (in {column.unit} if it names a unit)" if column.unit else ""
             raise refuse(f"must be a finite number{unit}, or null when it is missing")
         return value
@@ -77,7 +77,7 @@ def _datetime(column: Column) -> Check:
     def check(value: Any) -> Any:
         readable = _is_plain(value) and not isinstance(value, bool)
         if not readable or (not is_missing_feature(value) and math.isnan(as_moment(value, column.formats))):
-            raise refuse(f"must be a date or time like {column.example!r}, or null when it is missing")
+            raise refuse(f"must be a date or time {_like(column)}, or null when it is missing")
         return value
 
     return check
@@ -149,18 +149,19 @@ def _number_words(column: Column) -> dict[str, Any]:
         "type": ["number", "string", "null"],
         "description": f"{kind}{unit}{seen}; a number written as text is read too",
     }
-    return words if column.unit or column.grouped else {**words, "pattern": NUMBER_PATTERN}
+    return words if column.unit or column.grouped or column.comma else {**words, "pattern": NUMBER_PATTERN}
 
 
 def _category_words(column: Column) -> dict[str, Any]:
-    shown = ", ".join(column.levels[:SHOWN_LEVELS])
+    shown = list(column.levels[:SHOWN_LEVELS])
     more = len(column.levels) - SHOWN_LEVELS
+    known = f"one of {', '.join(shown)}{f' and {more} more' if more > 0 else ''}" if shown else "a level"
     unseen = "a rare one" if column.other else "missing"
-    return {
+    words = {
         "type": ["string", "number", "boolean", "null"],
-        "description": f"one of {shown}{f' and {more} more' if more > 0 else ''}; an unseen one counts as {unseen}",
-        "examples": list(column.levels[:SHOWN_LEVELS]),
+        "description": f"{known}; an unseen one counts as {unseen}",
     }
+    return {**words, "examples": shown} if shown else words
 
 
 def _boolean_words(column: Column) -> dict[str, Any]:
@@ -172,11 +173,14 @@ def _boolean_words(column: Column) -> dict[str, Any]:
 
 
 def _datetime_words(column: Column) -> dict[str, Any]:
-    return {
-        "type": ["string", "number", "null"],
-        "description": f"date or time, like {column.example!r} or in ISO 8601; UTC without a zone",
-        "examples": [column.example],
-    }
+    words = {"type": ["string", "number", "null"], "description": f"date or time, {_like(column)}; UTC without a zone"}
+    return words if column.example is None else {**words, "examples": [column.example]}
+
+
+def _like(column: Column) -> str:
+    if column.example is None:
+        return f"in {' or '.join([*column.formats, 'ISO 8601'])}"
+    return f"like {column.example!r} or in ISO 8601"
 
 
 def _text_words(column: Column) -> dict[str, Any]:

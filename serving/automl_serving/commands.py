@@ -83,9 +83,10 @@ def _curl(url: str, artifact: Path) -> str:
     import shlex
 
     from automl.data.schema import Schema
-    from automl.model.artifact import read_selftest
+    from automl.model.artifact import read_card, read_selftest
     from automl_serving.contract import make_contract
 
-    example = make_contract(Schema.load(artifact / "schema.json"), read_selftest(artifact).columns).example
-    body = shlex.quote(json.dumps({"rows": [example]}, ensure_ascii=False))
+    schema, private = Schema.load(artifact / "schema.json"), read_card(artifact).private
+    contract = make_contract(schema, read_selftest(artifact).columns, private)
+    body = shlex.quote(json.dumps({"rows": [contract.example]}, ensure_ascii=False))
     return f"curl -s {url}/predict -H 'Content-Type: application/json' -d {body}"

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, create_model
@@ -29,10 +29,21 @@ class Contract:
     example: Cells
 
 
-def make_contract(schema: Schema, selftest: Mapping[str, Sequence[Any]]) -> Contract:
-    """The types of a schema. `selftest` (name -> raw cells) gives the example its values."""
-    example = _example(schema, selftest)
-    return Contract(_request_type(schema), _answer_type(schema), example)
+def make_contract(schema: Schema, selftest: Mapping[str, Sequence[Any]], private: Collection[str] = ()) -> Contract:
+    """The types of a schema. `selftest` (name -> raw cells) gives the example its values.
+
+    Of `private` columns, which hold personal data, no cell is shown: they are null in the example.
+    """
+    columns = tuple(_discreet(column) if column.name in private else column for column in schema.columns)
+    cells = {name: values for name, values in selftest.items() if name not in private}
+    schema = replace(schema, columns=columns)
+    return Contract(_request_type(schema), _answer_type(schema), _example(schema, cells))
+
+
+def _discreet(column: Column) -> Column:
+    """The column without anybody's cells; the two spellings of a truth value are nobody's, and needed to read it."""
+    levels = column.levels if column.kind == "boolean" else ()
+    return replace(column, levels=levels, minimum=None, maximum=None, example=None)
 
 
 def cells_of(request: BaseModel) -> list[Cells]:
@@ -95,7 +106,7 @@ def _example_cell(column: Column, cell: Any) -> Any:
     if is_missing_feature(cell):
         return None
     if column.kind == "number":
-        number = as_number(cell, column.unit, column.grouped)
+        number = as_number(cell, column.unit, column.grouped, column.comma)
         if number != number:  # a cell that a file may hold and a client may not send
             return column.example
         return int(number) if number.is_integer() else number

@@ -51,7 +51,7 @@ def load_served(name: str, number: int, folder: Path) -> ServedModel:
     """
     model = load_model(folder)
     verify_model(model)
-    contract = make_contract(model.schema, read_selftest(folder).columns)
+    contract = make_contract(model.schema, read_selftest(folder).columns, model.card.private)
     example = cells_of(contract.request.model_validate({"rows": contract.example}))
     served = ServedModel(name, number, model, contract, seconds=0.0)
     served.predict(example)

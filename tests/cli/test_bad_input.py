@@ -46,6 +46,13 @@ def test_files_that_cannot_be_learned(automl: Automl, data: Path, home: Path, na
     check_untouched(home)
 
 
+def test_a_quoted_cell_shows_nobody(automl: Automl, data: Path, home: Path) -> None:
+    data.write_text(TABLE.replace("yes", "new.person@mail.org").replace("no\n", "new.person@mail.org\n"))
+    outcome = automl("fit", data, "--target", "left", "--time", "5s", "--store", home)
+    check_refused(outcome, "one class only", "n….p…@m….o…")
+    assert "person@mail" not in outcome.err + outcome.out
+
+
 OPTIONS = {
     "a target that is not there": (["--target", "let"], "no column 'let' in people", "Did you mean 'left'?"),
     "an unknown task": (["--task", "cluster"], "no task 'cluster'"),

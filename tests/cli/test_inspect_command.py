@@ -23,7 +23,7 @@ def test_the_screen_shows_columns_and_findings(automl: Automl, churn_csv: Path) 
     assert "ignored" in columns["customerID"]
     assert "target" in columns["Churn"]
     notes = [line for line in lines if line.startswith("note ")]
-    assert any("task: classify" in line.lower() and "--task regress" in line for line in notes)
+    assert any("task: classify" in line.lower() and "--target COLUMN" in line for line in notes)
     assert any("customerID" in line and "--types" in line for line in notes)
     assert len(lines) < 50
 

@@ -190,9 +190,9 @@ READ: dict[str, tuple[bytes | str, Cells]] = {
     "zeros_in_front.csv": ("zip,b\n01234,2\n00001,4\n", {"zip": ["01234", "00001"], "b": ["2", "4"]}),
     "huge_numbers.csv": ("a,b\n123456789012345678901234567890,1e-400\n", {"a": ["123456789012345678901234567890"], "b": ["1e-400"]}),
     "old_dates.csv": ("when,b\n1066-10-14,2\n9999-12-31,4\n", {"when": ["1066-10-14", "9999-12-31"], "b": ["2", "4"]}),
-    "decimal_commas.csv": ("a;b\n1,5;x\n1.234,25;y\n", {"a": ["1.5", "1234.25"], "b": ["x", "y"]}),
-    "decimal_commas_with_gaps.csv": ("a;b\n1,5;x\n;y\nNA;z\n", {"a": ["1.5", "", "NA"], "b": ["x", "y", "z"]}),
-    "decimal_commas_cp1252.csv": ("größe;b\n1,5;x\n2,25;y\n".encode("cp1252"), {"größe": ["1.5", "2.25"], "b": ["x", "y"]}),
+    "decimal_commas.csv": ("a;b\n1,5;x\n1.234,25;y\n", {"a": ["1,5", "1.234,25"], "b": ["x", "y"]}),
+    "decimal_commas_with_gaps.csv": ("a;b\n1,5;x\n;y\nNA;z\n", {"a": ["1,5", "", "NA"], "b": ["x", "y", "z"]}),
+    "decimal_commas_cp1252.csv": ("größe;b\n1,5;x\n2,25;y\n".encode("cp1252"), {"größe": ["1,5", "2,25"], "b": ["x", "y"]}),
     # packed
     "gzip.csv.gz": (gzip.compress(TEXT.encode()), PEOPLE),
     "gzip_unnamed.csv": (gzip.compress(TEXT.encode()), PEOPLE),

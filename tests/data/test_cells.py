@@ -193,3 +193,34 @@ def test_no_cell_breaks_the_parser(cell: object) -> None:
     assert not math.isinf(as_number(cell))
     assert math.isnan(as_truth(cell)) or as_truth(cell) in (0.0, 1.0)
     assert not math.isinf(as_moment(cell, ("%Y-%m-%d",)))
+
+
+@pytest.mark.parametrize(("cell", "unit"), [("10 km/h", "km"), ("5 mg/dL", "mg"), ("5 M", "m"), ("5 m", "M")])
+def test_another_unit_is_not_read_as_its_beginning(cell: str, unit: str) -> None:
+    assert math.isnan(as_number(cell, unit))
+
+
+@pytest.mark.parametrize(("cell", "unit"), [("5 KM", "km"), ("190Nm/ 1740rpm", "Nm"), ("7 g/100km", "g"), ("5 m", "m")])
+def test_a_unit_is_read_in_any_case_and_before_its_circumstances(cell: str, unit: str) -> None:
+    assert math.isfinite(as_number(cell, unit))
+
+
+@pytest.mark.parametrize("blanks", ["  ", "\t \t", "\u00a0"])
+def test_blanks_around_a_unit_and_a_sign_do_not_count(blanks: str) -> None:
+    assert as_number(f"({blanks}5{blanks}kg{blanks})", "kg", grouped=True) == -5
+    assert as_number(f"-{blanks}${blanks}5", "$") == -5
+
+
+def test_no_cell_takes_long_to_refuse() -> None:
+    blanks, digits = "(" + " " * 8_000 + "x", "1" * 8_000 + "x"
+    for _ in range(1_000):  # each took seconds where the pattern searched in vain
+        assert math.isnan(as_number(blanks))
+        assert math.isnan(as_number(digits, "kg"))
+
+
+@pytest.mark.parametrize(
+    "span", [timedelta(hours=1), pd.Timedelta("1h"), np.timedelta64(60, "m"), np.timedelta64(3_600_000, "ms")], ids=repr
+)
+def test_a_span_of_time_is_its_seconds(span: object) -> None:
+    assert as_number(span) == 3600
+    assert as_text(span) == "3600"

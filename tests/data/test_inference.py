@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from datetime import time, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,9 @@ import pytest
 from automl.data.cells import is_missing
 from automl.data.dataset import conform, conform_target
 from automl.data.inference import choose_target, choose_task, infer_column, infer_schema
-from automl.data.reading import Table
+from automl.data.reading import Table, table_of
 from automl.data.schema import Column, Schema
+from automl.data.schema_file import SchemaFile
 from automl.errors import DataError, OptionError, TargetError
 from automl.hooks import read_source
 
@@ -156,7 +158,13 @@ def test_the_task_is_guessed_and_said(target: list[object], task: str) -> None:
     assert guess is not None
     assert task in guess.what
     assert "goal" in guess.what
-    assert guess.overrule == f"--task {'regress' if task == 'classify' else 'classify'}"
+    other = "regress" if task == "classify" else "classify"
+    try:
+        schema_of(target, other)
+    except TargetError:  # an advice that is refused would be none
+        assert guess.overrule == "--target COLUMN"
+    else:
+        assert guess.overrule == f"--task {other}"
     assert choose_task(series, task) == (task, None)
 
 
@@ -425,3 +433,72 @@ def test_kinds_can_be_fixed() -> None:
         infer_schema(table, "y", "classify", {"zip": "colour"})
     with pytest.raises(DataError, match="No column is usable"):
         infer_schema(table, "y", "classify", {"zip": "ignored", "note": "datetime"})
+
+
+def test_compact_dates_with_holes_as_a_float_column_writes_them() -> None:
+    days = [f"2024{1 + day % 12:02d}{1 + day % 28:02d}.0" for day in range(200)]
+    column = column_of([*days, ""])
+    assert (column.kind, column.formats, column.nullable) == ("datetime", ("%Y%m%d",), True)
+    whole = column_of([day.removesuffix(".0") for day in days])
+    assert (column.minimum, column.maximum) == (whole.minimum, whole.maximum)
+
+
+@pytest.mark.parametrize("kind", [None, "datetime"])
+def test_numbers_in_the_range_of_dates_that_are_written_as_none(kind: str | None) -> None:
+    days = [f"2.024{1 + day % 12:02d}{1 + day % 28:02d}e7" for day in range(200)]
+    assert column_of(days, "day", kind).kind == ("ignored" if kind else "number")
+
+
+def test_one_bad_date_does_not_make_seconds_of_the_others() -> None:
+    days = [f"2020{1 + day % 12:02d}{1 + day % 28:02d}" for day in range(299)]
+    column = column_of([*days, "20230230"], "when", "datetime")
+    assert column.formats == ("%Y%m%d",)
+    assert "1 cell is no date" in column.reason
+    seconds = [str(20_000_000 + 997 * number) for number in range(300)]
+    assert column_of(seconds, "when", "datetime").formats == ("epoch",)
+
+
+def test_long_digits_are_no_amounts() -> None:
+    random = np.random.default_rng(0)
+    cells = ["".join(map(str, random.integers(0, 2, 8_000))) + "b" for _ in range(ROWS)]
+    assert column_of(cells).kind != "number"
+
+
+def test_spans_of_time_are_seconds() -> None:
+    cells = [timedelta(minutes=int(number)) for number in np.random.default_rng(0).integers(1, 500, 300)]
+    seconds = [cell.total_seconds() for cell in cells]
+    for spans in (cells, pd.Series([*cells, None]), np.array(cells, "timedelta64[ns]"), table_of_polars(cells)):
+        column = infer_column("took", spans, None, HERE)
+        assert (column.kind, column.minimum, column.maximum) == ("number", min(seconds), max(seconds))
+        rows = conform({"took": spans}, Schema((column,), "y", "regress"))
+        assert rows["took"][: len(cells)].tolist() == seconds
+
+
+def test_times_of_day_are_read_as_their_text() -> None:
+    cells = repeated(time(10, 30), time(23, 59, 5), time(7))
+    spoken = infer_column("at", [str(cell) for cell in cells], None, HERE)
+    for times in (cells, table_of_polars(cells)):
+        assert infer_column("at", times, None, HERE) == spoken
+        rows = conform({"at": times}, Schema((spoken,), "y", "regress"))
+        assert np.isfinite(rows["at"]).all()
+
+
+def table_of_polars(cells: list[Any]) -> Any:
+    import polars
+
+    return table_of(polars.DataFrame({"cells": cells})).frame["cells"]
+
+
+def test_bytes_that_are_no_pictures_are_ignored() -> None:
+    column = infer_column("blob", [b"abc%d" % number for number in range(ROWS)], None, HERE)
+    assert (column.kind, column.reason) == ("ignored", "binary data")
+    assert kind_of([*repeated(b"BMW of a kind", b"abc"), b"GIF89a..."]) == "image"
+    assert infer_column("blob", repeated(b"a", b"b"), "image", HERE).kind == "image"
+
+
+def test_the_target_has_a_task_and_no_kind() -> None:
+    table = Table(pd.DataFrame({"a": repeated("1", "2", "3"), "b": repeated("x", "y")}), HERE)
+    with pytest.raises(OptionError, match=r"cannot be given a type.*--task"):
+        infer_schema(table, "b", "classify", {"b": "category"})
+    file = SchemaFile(target="a", kinds={"b": "category"}).overruled_by(SchemaFile(target="b"))
+    assert infer_schema(table, "b", "classify", file.kinds).target == "b"

@@ -11,7 +11,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from automl.data.columns import conform_column
+from automl.data.dataset import conform, conform_target
+from automl.data.inference import infer_column, infer_schema
 from automl.data.reading import Table
+from automl.data.schema import Schema
 from automl.errors import DataError, SourceError
 from automl.hooks import read_source
 
@@ -157,8 +161,14 @@ def test_a_table_has_text_names_and_each_only_once() -> None:
 
 def test_decimal_commas_are_read_where_the_comma_does_not_separate(write: Write) -> None:
     written = "price;size;name;when\n1.234,5;2;a,b;01.02.2020\n-3,14;10;c;02.02.2020\n;3;d;03.02.2020\n"
-    frame = read_source(write("prices.csv", written)).frame
-    assert frame["price"].tolist() == ["1234.5", "-3.14", ""]
+    table = read_source(write("prices.csv", written))
+    frame = table.frame
+    assert frame["price"].tolist() == ["1.234,5", "-3,14", ""]
+    assert table.commas == {"price"}
+    price = infer_column("price", frame["price"], None, table.base, comma=True)
+    numbers, issue = conform_column(frame["price"], price, None)
+    assert issue is None
+    np.testing.assert_array_equal(numbers, [1234.5, -3.14, np.nan])
     assert frame["size"].tolist() == ["2", "10", "3"]
     assert frame["name"].tolist() == ["a,b", "c", "d"]
     assert frame["when"].tolist() == ["01.02.2020", "02.02.2020", "03.02.2020"]
@@ -168,8 +178,37 @@ def test_decimal_commas_are_said_and_thousands_are_left_alone(write: Write) -> N
     assert read_source(write("prices.csv", "a;b\n1,5;2\n2,25;3\n")).notes == ("decimal commas were read in: a",)
     table = read_source(write("thousands.tsv", "a\tb\n1,234\t1,5\n12\t2,25\n"))
     assert table.frame["a"].tolist() == ["1,234", "12"]
-    assert table.frame["b"].tolist() == ["1.5", "2.25"]
+    assert table.frame["b"].tolist() == ["1,5", "2,25"]
+    assert table.commas == {"b"}
     assert table.notes == ("decimal commas were read in: b",)
+
+
+def test_the_schema_alone_says_what_a_decimal_comma_is(write: Write) -> None:
+    """The same cell is the same number alone, with others, from a file and from Python; also as a target."""
+    rows = "".join(f"1.579,{digit};{digit}.047;{digit}\n" for digit in range(1, 10)) + "3.047;2,5;1\n"
+    table = read_source(write("fit.csv", f"price;goal;size\n{rows}"))
+    schema = infer_schema(table, "goal", "regress")
+    assert schema.column("price").comma
+    assert schema.comma
+    assert schema == Schema.from_json(schema.to_json())
+    assert conform_target(["2.000", "2,5", 2.5], schema).tolist() == [2000, 2.5, 2.5]
+
+    alone = read_source(write("alone.csv", "price;size\n2.000;1\n3.000;2\n")).frame
+    mixed = read_source(write("mixed.csv", "price;size\n2.000;1\n3.000,5;2\n")).frame
+    assert conform(alone, schema).arrays["price"].tolist() == [2000, 3000]
+    assert conform(mixed, schema).arrays["price"].tolist() == [2000, 3000.5]
+    cells = ["2.000", "1.579,1", "2000,5", "2.5", "1579.1", 2.125, 2, "0.125", " +1,234 "]
+    numbers = [2000, 1579.1, 2000.5, 2.5, 1579.1, 2.125, 2, 0.125, 1.234]
+    given = {"price": cells, "size": [1] * len(cells)}
+    assert conform(given, schema).arrays["price"].tolist() == numbers
+    texts = pd.DataFrame({"price": pd.Series(cells[:5], dtype="str"), "size": 1})
+    assert conform(texts, schema).arrays["price"].tolist() == numbers[:5]
+    with_points = conform({"price": ["1,234.5"], "size": [1]}, schema)
+    assert [issue.what for issue in with_points.issues] == ["not a number"]
+
+    # A run keeps the raw cells; what can be nothing else is seen in them without the reader.
+    again = infer_schema(Table(table.frame), "goal", "regress")
+    assert again == schema
 
 
 def test_a_name_fits_to_name_a_model(write: Write) -> None:

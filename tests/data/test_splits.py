@@ -165,3 +165,33 @@ def test_rows_alike_by_chance_are_dealt_out_like_others() -> None:
     copies = np.arange(1_000) % 4
     split = make_split(np.arange(1_000) % 2, CLASSIFY, 0, Structure(copies=copies))
     assert np.bincount(split.assignment + 1).tolist() == [100, 180, 180, 180, 180, 180]
+
+
+@pytest.mark.parametrize(("rows", "different"), [(10, 5), (20, 10), (6, 4), (40, 25)])
+@pytest.mark.parametrize("seed", range(5))
+def test_copies_never_leave_a_fold_empty(rows: int, different: int, seed: int) -> None:
+    copies = np.arange(rows) % different
+    split = make_split(np.arange(rows) % 2, CLASSIFY, seed, Structure(copies=copies))
+    assert all(len(valid) for _, _, valid in each_fold(split))
+
+
+def test_a_row_that_is_common_is_parted_and_copies_of_others_are_not() -> None:
+    copies = np.arange(2_000)
+    copies[1_001:] = 1_000
+    copies[500:600] = np.arange(100)
+    split = make_split(np.arange(2_000) % 2, CLASSIFY, 0, Structure(copies=copies))
+    sizes = np.bincount(split.assignment + 1)
+    assert sizes[0] == pytest.approx(200, abs=20)
+    assert max(sizes[1:]) < 1.2 * min(sizes[1:])
+    np.testing.assert_array_equal(split.assignment[500:600], split.assignment[:100])
+
+
+@pytest.mark.parametrize("groups", [2, 3, 7])
+def test_few_groups_of_very_many_rows_leave_some_to_train_on(groups: int) -> None:
+    rows = 300_030
+    codes = np.arange(rows) % groups
+    split = make_split(np.arange(rows) // 2 % 2, CLASSIFY, 0, Structure("group", groups=codes))
+    train, valid = split.fold(0)
+    assert len(train)
+    assert len(valid)
+    assert not set(codes[train]) & set(codes[valid])

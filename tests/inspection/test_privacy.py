@@ -160,3 +160,10 @@ def test_nothing_personal_is_written_anywhere(tmp_path: Path) -> None:
     written = json.dumps(inspection.record(), ensure_ascii=False) + "".join(f.line for f in inspection.findings)
     written += (tmp_path / "page.html").read_text() + (tmp_path / "schema.toml").read_text()
     assert not [secret for secret in secrets if secret in written]
+
+
+def test_classes_are_named_without_naming_anybody() -> None:
+    sizes = np.random.default_rng(0).normal(size=ROWS)
+    frame = pd.DataFrame({"size": sizes, "agent": ["ann@mail.example", "hugo@mail.example"] * (ROWS // 2)})
+    inspection = inspect_table(Table(frame, name="deals"), InspectRequest(target="agent", probe_seconds=0.0))
+    assert inspection.record()["classes"] == ["a…@m….e…", "h…@m….e…"]

@@ -203,7 +203,7 @@ def test_without_time_entities_that_tell_the_target_stay_together(task: str) -> 
     subject = replace(subject_of(frame, "state", task), deadline=time.time() + 0.01)  # type: ignore[arg-type]
     decision = decide_structure(subject)
     assert (decision.structure.kind, decision.column) == ("group", "MouseID")
-    assert "No time was left to measure" in decision.findings[0].what
+    assert "Not measured" in decision.findings[0].what
 
 
 def test_the_same_subject_gets_the_same_decision() -> None:

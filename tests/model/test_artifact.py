@@ -11,11 +11,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from automl.data.reading import Table
+from automl.engine import FitRequest, fit_table
 from automl.errors import ArtifactError
 from automl.hooks import architectures
-from automl.model.artifact import load_model, save_model, verify_model
+from automl.model.artifact import load_model, read_card, save_model, verify_model
 from automl.model.model import Model
 from automl.model.reference import Reference
+from automl.store import Store
 from automl.testing import find_pickles
 
 from .conftest import FOLDS, SELFTEST_ROWS
@@ -134,3 +137,18 @@ def test_the_manifest_says_what_it_was_made_with(saved: Path) -> None:
     named = {*manifest["files"], "manifest.json"}
     assert named == {str(path.relative_to(saved)) for path in every_file(saved)}
     assert all(len(digest) == 64 for digest in manifest["files"].values())
+
+
+def test_a_fitted_model_knows_which_columns_are_private(tmp_path: Path) -> None:
+    people = ["ann@mail.example", "hugo@mail.example", "ivan@mail.example"] * 40
+    size = np.random.default_rng(0).normal(size=len(people))
+    frame = pd.DataFrame({"agent": people, "size": size, "price": 2 * size})
+    store = Store(tmp_path / "store")
+    request = FitRequest(target="price", name="deals", seconds=20, max_trials=1, executor="inline")
+    folder = fit_table(Table(frame, name="deals"), request, store).version.folder
+    assert read_card(folder).private == ("agent",)
+    record = json.loads((folder / "model.json").read_text())
+    del record["card"]["private"]
+    (folder / "model.json").write_text(json.dumps(record))
+    assert read_card(folder).private == (), "an artifact of before is read"
+    store.close()

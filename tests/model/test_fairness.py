@@ -35,8 +35,9 @@ def test_a_gap_between_groups_is_measured_and_said() -> None:
     sex, age = fairness_figures(frame, ["sex", "age"], target, outputs, TWO, find_metric("accuracy"))
     assert json.loads(json.dumps(sex)) == sex
     groups = {group["group"]: group for group in sex["groups"]}
-    assert list(groups) == ["female", "male", REST], "the largest first, what was put together last"
-    assert sum(group["rows"] for group in groups.values()) == ROWS
+    assert list(groups) == ["female", "male"], "three rows are too few for a group"
+    assert sex["left_out"] == 3
+    assert sum(group["rows"] for group in groups.values()) == ROWS - 3
     men = (frame["sex"] == "male").to_numpy()
     assert groups["male"]["answered"][1] == pytest.approx((outputs[men, 1] > 0.5).mean())
     assert groups["male"]["true"][1] == pytest.approx(target[men].mean())
@@ -67,11 +68,26 @@ def test_few_rows_are_put_together_and_prove_nothing() -> None:
     assert FEW_ROWS > 1
 
 
+def test_what_is_put_together_may_be_one_person_and_is_left_out() -> None:
+    """Also where only few rows have honest outputs, and where few cells are missing."""
+    frame, target, outputs = hiring(0.5)
+    frame["sex"] = ["diverse", None, *["male", "female"] * (ROWS // 2 - 1)]
+    outputs[100:] = np.nan
+    [figures] = fairness_figures(frame, ["sex"], target, outputs, TWO, find_metric("accuracy"))
+    assert [(group["group"], group["rows"]) for group in figures["groups"]] == [("female", 49), ("male", 49)]
+    assert figures["left_out"] == 2
+    frame["sex"] = ["diverse"] * FEW_ROWS + ["male"] * (ROWS - FEW_ROWS)
+    outputs[: FEW_ROWS - 1] = np.nan
+    [figures] = fairness_figures(frame, ["sex"], target, outputs, TWO, find_metric("accuracy"))
+    assert [group["group"] for group in figures["groups"]] == ["male"]
+    assert figures["left_out"] == 1
+
+
 def test_the_decision_counts_and_rows_without_honest_outputs_do_not() -> None:
     frame, target, outputs = hiring(0.2)
     outputs[::4] = np.nan
     [figures] = fairness_figures(frame, ["sex"], target, outputs, TWO, find_metric("f1"), (0.95, 0.05))
-    assert sum(group["rows"] for group in figures["groups"]) == ROWS * 3 // 4
+    assert sum(group["rows"] for group in figures["groups"]) + figures["left_out"] == ROWS * 3 // 4
     assert all(group["answered"] == [1.0, 0.0] for group in figures["groups"])
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -91,7 +92,7 @@ def test_odd_columns_can_be_drawn(cells: list[float | None]) -> None:
     known = {cell for cell in cells if cell is not None and cells.count(cell) >= FEWEST}
     assert known or np.isnan(drawn).all()
     assert set(drawn[np.isfinite(drawn)].tolist()) <= known
-    text = without_cells(schema, statistics).to_json()
+    text = without_cells(schema, statistics, conform(frame, schema)).to_json()
     assert "NaN" not in text
 
 
@@ -116,6 +117,30 @@ def test_nothing_in_the_artifact_was_one_person_s(fitted: FitResult) -> None:
     assert not numbers & set(known.tolist())
     for column in fitted.model.schema.columns:
         assert column.kind != "text" or column.example is None
+
+
+def test_a_level_that_few_share_is_not_written_down(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    towns = np.array(["Ulm"] * 70 + ["Bonn"] * 42 + [f"Kleinhof {row}" for row in range(4)] + ["Mittelhof"] * 4)
+    amounts = rng.normal(size=len(towns))
+    frame = pd.DataFrame(
+        {"town": rng.permutation(towns), "amount": amounts, "y": amounts + rng.normal(size=len(towns))}
+    )
+    table, store = Table(frame, name="towns"), Store(tmp_path)
+    kinds = {"town": "category"}
+    request = FitRequest(target="y", name="towns", seconds=20, max_trials=1, executor="inline", kinds=kinds)
+    usual = fit_table(table, request, store).model.schema.column("town")
+    assert "Mittelhof" in usual.levels, "a level that this test is about"
+    fitted = fit_table(table, replace(request, reference_rows=False), store)
+    said = [path.read_bytes() for path in fitted.version.folder.rglob("*") if path.is_file()]
+    assert not any(b"hof" in content for content in said)
+    assert any(b"Bonn" in content for content in said)
+    column = fitted.model.schema.column("town")
+    assert column.codes == usual.codes
+    assert column.levels[:2] == ("Ulm", "Bonn")
+    verify_model(fitted.model)
+    assert fitted.model.predict(frame).notna().all()
+    store.close()
 
 
 def _flat(record: dict[str, object]) -> list[float]:

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from automl.cli import build_app
+from automl.data.dataset import conform_target
 from automl.data.schema import Schema
 from automl.errors import AutoMLError, DataError, TargetError
 from automl.store import Store
@@ -25,6 +26,15 @@ def test_columns_are_found_by_any_of_their_names() -> None:
         assert read_labels(pd.DataFrame({identifier: ["a", "b"], label: ["Yes", "No"]}), CLASSIFY) == wanted
     assert read_labels(pd.DataFrame({"id": ["a", "b"], "Churn": ["Yes", ""]}), CLASSIFY) == wanted[:1]
     assert read_labels(pd.DataFrame({"id": ["a"], "price": [2.0]}), REGRESS) == [("a", "2")]
+
+
+def test_labels_are_stored_as_a_target_with_decimal_commas_is_read() -> None:
+    schema = Schema((), "price", "regress", comma=True)
+    texts = pd.DataFrame({"id": ["a", "b"], "price": ["1.579,1", "2.000"]})
+    stored = read_labels(texts, schema) + read_labels(pd.DataFrame({"id": ["c"], "price": [2.125]}), schema)
+    assert conform_target([label for _, label in stored], schema).tolist() == [1579.1, 2000, 2.125]
+    with pytest.raises(TargetError, match="Row 1"):
+        read_labels(pd.DataFrame({"id": ["a"], "price": ["1,579.1"]}), schema)
 
 
 @pytest.mark.parametrize(

@@ -4,17 +4,32 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from automl.cli import build_app
+from automl.cli.predict import loggable_rows
 from automl.data.dataset import conform
-from automl.engine import training_table
+from automl.data.reading import Table
+from automl.data.roles import Roles
+from automl.engine import FitRequest, fit_table, training_table
 from automl.errors import ArtifactError, DataError
 from automl.model.artifact import load_model
-from automl.store import CHAMPION, Store, Version
-from automl_monitoring.retraining import as_cells_of, grown_table, retrain, split_labelled, unseen, without_copies
+from automl.model.logged import log_entries
+from automl.store import CHAMPION, LoggedPrediction, Store, Version
+from automl_monitoring.retraining import (
+    as_cells_of,
+    grown_table,
+    retrain,
+    split_labelled,
+    unseen,
+    with_moments,
+    without_copies,
+)
 from tests.monitoring.conftest import Log, add_labels
 
 
@@ -106,3 +121,36 @@ def test_a_damaged_version_is_not_promoted(store: Store, champion: Version) -> N
     with pytest.raises(ArtifactError, match=r"extra\.txt"):
         build_app()(["promote", "churn", "2", "--why", "test", "--store", str(store.folder)], standalone_mode=False)
     assert store.versions.find("churn").number == 1
+
+
+def test_logged_rows_come_last_in_time() -> None:
+    moment = datetime(2024, 3, 1, 12, tzinfo=UTC)
+    entries = [LoggedPrediction(str(n), moment + timedelta(hours=n), "m", 1, {}, "a") for n in range(3)]
+    counted = Table(pd.DataFrame({"row": ["1", "2", "3", None, None, None]}, dtype="str"))
+    assert with_moments(counted, "row", entries).frame["row"].tolist() == ["1", "2", "3", "4", "5", "6"]
+    dated = Table(pd.DataFrame({"day": ["2024-02-01", "2024-02-02", "2024-02-03", None, None, None]}, dtype="str"))
+    grown = with_moments(dated, "day", entries).frame["day"].tolist()
+    assert grown[3:] == ["2024-03-01 12:00:00", "2024-03-01 13:00:00", "2024-03-01 14:00:00"]
+    known = Table(pd.DataFrame({"day": ["2024-02-01", "2024-02-02", "2024-02-03"]}))
+    assert with_moments(known, "day", entries[:1]) is known
+    assert with_moments(dated, None, entries) is dated
+
+
+def test_rows_of_unknown_entities_promote_nothing(tmp_path: Path, churn_rows: pd.DataFrame) -> None:
+    """The log does not hold the entity: whoever trained may have judged, so a gain is said and not acted on."""
+    store = Store(tmp_path)
+    rng = np.random.default_rng(0)
+    old = churn_rows.head(300).assign(patient_id=rng.integers(0, 60, 300).astype(str))
+    old["Churn"] = rng.permutation(old["Churn"].to_numpy())  # a champion that knows nothing is easily beaten
+    request = FitRequest(target="Churn", name="grouped", seconds=20, max_trials=1, executor="inline")
+    version = fit_table(Table(old), replace(request, roles=Roles(group="patient_id")), store).version
+    model = load_model(version.folder)
+    fresh = churn_rows.iloc[300:900]
+    entries = log_entries(model, ("grouped", version.number), loggable_rows(fresh, model), model.answer(fresh))
+    store.log.write(entries)
+    pairs = zip([entry.id for entry in entries], fresh["Churn"], strict=True)
+    store.log.add_labels("grouped", pairs, source="test")
+    outcome = retrain(store, "grouped", 20, max_trials=1)
+    assert not outcome.promoted
+    assert "does not say which patient_id a row is of" in outcome.why or "noise" in outcome.why
+    store.close()

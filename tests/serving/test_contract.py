@@ -4,18 +4,26 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import subprocess
 import sys
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
+from starlette.testclient import TestClient
 
+from automl.data.dataset import conform
 from automl.data.schema import Column, Schema
+from automl.model.artifact import save_model
 from automl.store import Store
+from automl_serving.app import make_app
 from automl_serving.contract import cells_of, make_contract
+from automl_serving.served import load_served
 
-from .conftest import Client, picture, register_version
+from .conftest import Client, fit_model, picture, register_version
 
 KINDS = (
     Column("a number", "number", minimum=0.0, maximum=9.5, example=3.5),
@@ -28,6 +36,19 @@ KINDS = (
     Column("row number", "ignored"),
 )
 SCHEMA = Schema(KINDS, "y", "regress")
+
+
+def test_decimal_commas_are_taken_as_a_file_has_them() -> None:
+    column = Column("price", "number", comma=True, minimum=1.5, maximum=1579.1, example=3.5)
+    contract = make_contract(Schema((column,), "y", "regress"), {"price": ["1.579,1"]})
+    assert contract.example == {"price": 1579.1}
+    sent: list[Any] = ["1.579,1", "2.000", "2,5", 2.125]
+    taken = contract.request.model_validate({"rows": [{"price": cell} for cell in sent]})
+    frame = {"price": [cells["price"] for cells in cells_of(taken)]}
+    assert conform(frame, Schema((column,), "y", "regress")).arrays["price"].tolist() == [1579.1, 2000, 2.5, 2.125]
+    with pytest.raises(ValidationError, match="finite number"):
+        contract.request.model_validate({"rows": [{"price": "1,579.1"}]})
+    assert "pattern" not in json.dumps(contract.request.model_json_schema())
 
 
 def test_every_kind_has_an_example_that_its_own_types_accept() -> None:
@@ -43,6 +64,37 @@ def test_the_example_is_a_real_row_with_numbers_as_numbers() -> None:
     contract = make_contract(SCHEMA, {"count": ["7"], "a number": [" "], "_level": ["red"]})
     assert contract.example["count"] == 7
     assert contract.example["a number"] is None
+
+
+def test_of_a_private_column_no_cell_is_shown() -> None:
+    private = [column.name for column in SCHEMA.used]
+    contract = make_contract(SCHEMA, {"words": ["her letter"], "count": ["7"]}, private)
+    assert contract.example == {**dict.fromkeys(private), "photo": contract.example["photo"]}
+    contract.request.model_validate({"rows": contract.example})
+    said = json.dumps(contract.request.model_json_schema())
+    for cell in ("9.5", "0 to 9", "one of red", "blue", "31.12.2024", "her letter"):
+        assert cell not in said
+    with pytest.raises(ValidationError, match=r"a date or time in %d.%m.%Y or ISO 8601") as caught:
+        contract.request.model_validate({"rows": {**contract.example, "day": "someday"}})
+    assert "31.12.2024" not in caught.value.errors()[0]["msg"]
+    (cells,) = cells_of(contract.request.model_validate({"rows": {**contract.example, "model_yes": "aye"}}))
+    assert cells["model_yes"] == "aye", "what can be read stays the same"
+
+
+def test_the_page_of_a_model_shows_no_private_cell_and_its_example_works(store: Store, tmp_path: Path) -> None:
+    model, selftest = fit_model(1e-3)
+    private = ("plan", "signed")
+    save_model(replace(model, card=replace(model.card, private=private)), tmp_path / "artifact", selftest)
+    served = load_served("churn", 1, tmp_path / "artifact")
+    http = TestClient(make_app(served, None, tmp_path))
+    said = http.get("/openapi.json").text
+    for name in private:
+        for cell in [*model.schema.column(name).levels, *selftest.columns[name]]:
+            assert str(cell) not in said
+    example = http.get("/openapi.json").json()["paths"]["/predict"]["post"]["requestBody"]["content"]
+    sent = example["application/json"]["example"]
+    assert (sent["rows"][0]["plan"], sent["rows"][0]["signed"]) == (None, None)
+    assert http.post("/predict", json=sent).status_code == 200
 
 
 @pytest.mark.parametrize(

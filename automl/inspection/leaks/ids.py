@@ -10,7 +10,7 @@ from automl.data.cells import as_text
 from automl.data.dataset import Array
 from automl.inspection.entities import NEARLY_UNIQUE, is_entity_name
 from automl.inspection.findings import Finding
-from automl.inspection.leaks.suspicion import OVERRULE, leak
+from automl.inspection.leaks.suspicion import leak
 from automl.inspection.screening import BINS, Sample
 
 LEAST_ROWS = 100
@@ -53,7 +53,7 @@ def _sorted_file(sample: Sample) -> list[Finding]:
     if skill < ORDERED:
         return []
     what = f"the file is sorted by {sample.subject.schema.target}: the place of a row explains {skill:.0%} of it"
-    return [Finding("leak.order", "note", what, action="the place of a row is not learned from", overrule=OVERRULE)]
+    return [Finding("leak.order", "note", what, action="the place of a row is not learned from")]
 
 
 def _readings(texts: list[str]) -> list[Array]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
+
 from automl.inspection.findings import Finding
 from automl.inspection.screening import Sample
 
 ACTION = "learned from, unless you say otherwise: the scores will not hold if it is unknown at prediction"
-OVERRULE = "--drop-leaks, or --exclude COLUMN"
 
 
 def leak(sample: Sample, check: str, columns: tuple[str, ...], what: str, rows: int | None = None) -> Finding:
@@ -14,5 +15,6 @@ def leak(sample: Sample, check: str, columns: tuple[str, ...], what: str, rows: 
     used = {column.name for column in sample.subject.schema.used}
     if not used & set(columns):
         reasons = "; ".join(f"{name}: {sample.subject.schema.column(name).reason}" for name in columns)
-        return Finding(f"leak.{check}", "warning", what, columns, rows, f"not learned from ({reasons})", OVERRULE)
-    return Finding(f"leak.{check}", "problem", what, columns, rows, ACTION, OVERRULE)
+        return Finding(f"leak.{check}", "warning", what, columns, rows, f"not learned from ({reasons})")
+    named = " ".join(f"--exclude {shlex.quote(name)}" for name in columns)
+    return Finding(f"leak.{check}", "problem", what, columns, rows, ACTION, f"--drop-leaks with fit, or {named}")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.markup import escape
 
-from automl.cli.console import console, make_table, print_json, say
+from automl.cli.console import console, make_table, print_json, say, store_given
 from automl.cli.options import JsonOption, StoreOption, VersionOption
 from automl_monitoring.commands import NameArgument
 
@@ -45,12 +45,12 @@ def check(
     if json:
         print_json(found.record())
     else:
-        _tell(found, home.folder)
+        _tell(found, home.folder, store_given(store))
     if found.verdict == "act":
         raise typer.Exit(EXIT_ACT)
 
 
-def _tell(found: Check, folder: Path) -> None:
+def _tell(found: Check, folder: Path, where: str) -> None:
     name = escape(found.name)
     say(f"[bold]{name}[/] version {found.number}: [bold {COLOURS[found.verdict]}]{found.verdict}[/]")
     span = f", {found.since:%Y-%m-%d %H:%M} to {found.until:%Y-%m-%d %H:%M} UTC" if found.since and found.until else ""
@@ -67,7 +67,7 @@ def _tell(found: Check, folder: Path) -> None:
         say(f"Report: {folder / found.report}")
     if found.report_error:
         say(f"[yellow]No report was written:[/] {escape(found.report_error)}")
-    say(f"Next: {_advice(found, name)}")
+    say(f"Next: {_advice(found, name, where)}")
 
 
 def _tell_moved(found: Check) -> None:
@@ -87,14 +87,14 @@ def _tell_moved(found: Check) -> None:
         say(f"and {len(found.moved) - MOST_SHOWN} more")
 
 
-def _advice(found: Check, name: str) -> str:
+def _advice(found: Check, name: str, where: str) -> str:
     if found.verdict == "act":
-        labels = "" if found.labelled else f"[bold]automl label {name} labels.csv[/], then "
-        return f"{labels}[bold]automl retrain {name}[/]"
+        labels = "" if found.labelled else f"[bold]automl label {name} labels.csv{where}[/], then "
+        return f"{labels}[bold]automl retrain {name}{where}[/]"
     if found.verdict == "watch":
         if found.performance:
             return "nothing yet; the labels show that it does not cost performance so far"
-        return f"nothing yet; [bold]automl label {name} labels.csv[/] would show whether it costs performance"
+        return f"nothing yet; [bold]automl label {name} labels.csv{where}[/] would show whether it costs performance"
     if not found.shifts:
         return "send it more requests, then check again"
     return "nothing to do"

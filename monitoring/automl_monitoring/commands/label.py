@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from automl.cli.console import print_json, say
+from automl.cli.console import print_json, say, store_given
 from automl.cli.options import JsonOption, StoreOption
 from automl_monitoring.commands import NameArgument
 
@@ -52,4 +52,4 @@ def label(name: NameArgument, labels: SourceArgument, store: StoreOption = None,
         shown = ", ".join(result.unknown[:3]) + (", …" if len(result.unknown) > 3 else "")
         say(f"Unknown to {escape(name)}: {escape(shown)}")
     if result.added or result.corrected:
-        say(f"Next: [bold]automl check {escape(name)}[/]")
+        say(f"Next: [bold]automl check {escape(name)}{store_given(store)}[/]")

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from automl.cli.console import print_json, say
+from automl.cli.console import print_json, say, store_given
 from automl.cli.options import JsonOption, StoreOption
 from automl_monitoring.commands import NameArgument
 
@@ -44,4 +44,4 @@ def retrain(
         say(f"[bold green]Promoted[/] version {outcome.challenger}: {escape(outcome.why)}.")
     else:
         say(f"[bold]Kept[/] version {outcome.champion}: {escape(outcome.why)}.")
-    say(f"Next: [bold]automl history {escape(name)}[/]")
+    say(f"Next: [bold]automl history {escape(name)}{store_given(store)}[/]")
