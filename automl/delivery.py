@@ -87,7 +87,7 @@ def deliver(run: Run, assembly: Assembly, notes: tuple[str, ...], request: FitRe
         load_model(version.folder),
         store.versions.find(version.name, version.number),
         assembly.leaderboard,
-        notes,
+        (*notes, *model.card.notes),
         run.folder,
     )
 

@@ -206,7 +206,9 @@ def test_a_constant_warns_in_python(tmp_path: Path) -> None:
 
 
 def test_a_mere_constant_gives_way_to_the_first_model(store: Store) -> None:
-    assert fit_table(Table(plain(), name="thing"), quick(target="y", seconds=0.01), store).model.members == ()
+    first = fit_table(Table(plain(), name="thing"), quick(target="y", seconds=0.01), store)
+    assert first.model.members == ()
+    assert set(first.model.card.notes) <= set(first.notes)
     second = fit_table(Table(plain(), name="thing"), quick(target="y", seed=1), store)
     assert second.version.aliases == ("champion",)
     third = fit_table(Table(plain(), name="thing"), quick(target="y", seed=2), store)

@@ -28,6 +28,8 @@ from automl.cli.options import (
 )
 
 if TYPE_CHECKING:
+    from automl.data.roles import Roles
+    from automl.data.schema_file import SchemaFile
     from automl.engine import FitResult
     from automl.inspection.findings import Finding
     from automl.model.assembly import LeaderboardRow
@@ -101,14 +103,11 @@ def fit(
     with ProgressView(seconds, quiet=as_json) as view:
         from automl.data.reading import Wanted
         from automl.data.roles import Roles
-        from automl.data.schema_file import SchemaFile, read_schema_file, split_kind
         from automl.engine import FitRequest, fit_source
         from automl.store import Store
 
         roles = Roles(tuple(exclude or ()), tuple(sensitive or ()), use_sensitive, group, time_column)
-        said = SchemaFile(target, task, parse_types(types or []), roles, split_kind(split))
-        if schema is not None:
-            said = read_schema_file(schema).overruled_by(said)
+        said = columns_asked(schema, target, task, types, roles, split)
         request = FitRequest(
             target=said.target,
             task=said.task,
@@ -143,6 +142,21 @@ def fit(
 def never(leaks: Sequence[Finding]) -> bool:
     """The answer where nobody can be asked: what is found is said, and learned from."""
     return False
+
+
+def columns_asked(
+    schema: Path | None,
+    target: str | None,
+    task: str | None,
+    types: Sequence[str] | None,
+    roles: Roles,
+    split: str | None,
+) -> SchemaFile:
+    """What a schema.toml says, where there is one, overruled by the options."""
+    from automl.data.schema_file import SchemaFile, read_schema_file, split_kind
+
+    said = SchemaFile(target, task, parse_types(types or []), roles, split_kind(split))
+    return said if schema is None else read_schema_file(schema).overruled_by(said)
 
 
 def parse_types(pairs: Sequence[str]) -> dict[str, str]:

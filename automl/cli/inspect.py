@@ -10,7 +10,7 @@ import typer
 from rich.markup import escape
 
 from automl.cli.console import console, make_table, print_json, say
-from automl.cli.fit import parse_types
+from automl.cli.fit import columns_asked
 from automl.cli.options import (
     ExcludeOption,
     GroupOption,
@@ -80,7 +80,6 @@ def inspect(
     """Say what is in a source: kinds of columns, quality, personal data, leaks, how to split it."""
     from automl.data.reading import Wanted
     from automl.data.roles import Roles
-    from automl.data.schema_file import SchemaFile, read_schema_file, split_kind
     from automl.hooks import read_source
     from automl.inspection.inspect import PROBE_SECONDS, InspectRequest, inspect_table
 
@@ -89,9 +88,7 @@ def inspect(
             check_output(path)
     del store  # every command takes it; nothing is kept of an inspection
     roles = Roles(tuple(exclude or ()), tuple(sensitive or ()), use_sensitive, group, time_column)
-    said = SchemaFile(target, task, parse_types(types or []), roles, split_kind(split))
-    if schema is not None:
-        said = read_schema_file(schema).overruled_by(said)
+    said = columns_asked(schema, target, task, types, roles, split)
     found = inspect_table(
         read_source(source, Wanted(query, table, sheet)),
         InspectRequest(
