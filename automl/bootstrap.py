@@ -20,16 +20,20 @@ def paired_gain(
     challenger: Array,
     resamples: int = RESAMPLES,
     seed: int = 0,
+    weights: Array | None = None,
 ) -> Array:
     """Resampled gains of the challenger over the champion on the same rows; positive is better.
 
-    A resample on which the metric is undefined (one class only) is left out, so fewer may come back.
+    `weights`: float64 per row, how much it counts in the score. A resample on which the metric is undefined (one class
+    only) is left out, so fewer may come back.
     """
     rng = np.random.default_rng(seed)
 
     def gain() -> float:
         drawn = rng.integers(len(target), size=len(target))
-        return metric.loss(target[drawn], champion[drawn]) - metric.loss(target[drawn], challenger[drawn])
+        counted = None if weights is None else weights[drawn]
+        before = metric.loss(target[drawn], champion[drawn], counted)
+        return before - metric.loss(target[drawn], challenger[drawn], counted)
 
     return _defined(gain, resamples)
 

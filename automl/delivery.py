@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import shutil
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,14 +17,17 @@ from automl.data.reading import Table
 from automl.hooks import Event, announce
 from automl.inspection.findings import Finding
 from automl.metrics import find_metric
+from automl.model.advice import advise
 from automl.model.artifact import SelfTest, is_constant, load_model, save_model
 from automl.model.assembly import Assembly, LeaderboardRow
 from automl.model.fairness import fairness_figures, fairness_note
 from automl.model.model import Model
 from automl.model.reference import REFERENCE_ROWS, Reference
 from automl.model.statistics import draw, without_cells
+from automl.report.account import Account
 from automl.report.html import write_report
 from automl.request import FitRequest
+from automl.search.ledger import Ledger
 from automl.search.run import Run, read_dataset, read_decisions, read_table, write_json
 from automl.store import CHAMPION, Store, Version
 
@@ -35,17 +39,29 @@ SELFTEST_ROWS = 20
 
 @dataclass(frozen=True)
 class FitResult:
-    """The new version, its model, what was tried, and what a user should be told."""
+    """The new version, its model, what was tried, what a user should be told, and where the time went."""
 
     model: Model
     version: Version
     leaderboard: list[LeaderboardRow]
     notes: tuple[str, ...]
     run_folder: Path
+    account: Account = field(default_factory=Account)
 
 
-def deliver(run: Run, assembly: Assembly, notes: tuple[str, ...], request: FitRequest, store: Store) -> FitResult:
-    """Save the artifact with its self-test and reference, register it, end the run."""
+def deliver(
+    run: Run,
+    assembly: Assembly,
+    notes: tuple[str, ...],
+    request: FitRequest,
+    store: Store,
+    ledger: Ledger | None = None,
+    deadline: float = math.inf,
+) -> FitResult:
+    """Save the artifact with its self-test and reference, register it, end the run.
+
+    `deadline`: a `time.time()` instant after which nothing more is measured for the advice.
+    """
     table = read_table(run.folder)
     model = _with_fairness(run, assembly, table)
     private = tuple(read_decisions(run.folder)["private"])
@@ -61,7 +77,9 @@ def deliver(run: Run, assembly: Assembly, notes: tuple[str, ...], request: FitRe
     shutil.rmtree(folder, ignore_errors=True)
     save_model(model, folder, _selftest(model, cells, table.base), reference)
     question = run.question
-    write_report(run.folder / "report.html", model, assembly.leaderboard, notes, private)
+    advice = advise(run, model, assembly.leaderboard, deadline)
+    account = Account(assembly.choices, model.card.choice, ledger, advice)
+    write_report(run.folder / "report.html", model, assembly.leaderboard, notes, account)
     write_json(run.folder / "leaderboard.json", {"rows": [row.record() for row in assembly.leaderboard]})
     version = store.versions.register(
         Version(
@@ -71,7 +89,7 @@ def deliver(run: Run, assembly: Assembly, notes: tuple[str, ...], request: FitRe
             task=question.task,
             modality=question.modality,
             metric=question.metric,
-            score=model.card.scores.get("holdout", model.card.scores.get("out_of_fold")),
+            score=model.card.honest_score,
             run=run.folder.name,
             note=request.note,
         ),
@@ -89,6 +107,7 @@ def deliver(run: Run, assembly: Assembly, notes: tuple[str, ...], request: FitRe
         assembly.leaderboard,
         (*notes, *model.card.notes),
         run.folder,
+        account,
     )
 
 

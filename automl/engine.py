@@ -2,34 +2,46 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from automl.data.dataset import Dataset
+import numpy as np
+
+from automl.data.memory import available_memory
 from automl.data.reading import Table, Wanted, table_of
+from automl.data.splits import work_of
 from automl.delivery import FitResult, deliver, end_run
 from automl.errors import OptionError, SearchError
 from automl.hooks import architectures, read_source
 from automl.inspection.findings import Finding
 from automl.metrics import Metric
 from automl.model.assembly import Assembly, assemble
+from automl.model.choices import Limits
+from automl.model.refitted import taught_on_all_rows
 from automl.opening import Confirm, Prepared, ask, create_run, prepare, refuse_another_problem, said_of
 from automl.request import FitRequest
 from automl.search.budget import Budget, plan_threads, usable_cores
 from automl.search.executors import Executor, InlineExecutor, LocalExecutor
-from automl.search.run import Run, disk_in_view, read_dataset, read_table
+from automl.search.ledger import Stages, Timesheet
+from automl.search.refit import refit
+from automl.search.run import Question, Run, disk_in_view, read_dataset, read_examples, read_table
 from automl.search.study import Listener, Search, SearchEvent
-from automl.search.worker import open_workbench
 from automl.store import Store, Version
+from automl.task import Examples
 
 if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["FitRequest", "FitResult", "fit_source", "fit_table", "training_table"]
 
+MEMORY_SHARE = 0.8  # of what is free may be taken
+ASSEMBLED_S = 3.5  # before the end the ensemble must be chosen: delivering takes 1 to 2 s, advice the rest
+ASSEMBLED_SHARE = 0.12  # at most, of a short budget
+LAST_S = 1.0  # before the end nothing more is measured
 INLINE_BELOW_S = 10.0  # in a shorter budget the start of worker processes would cost the better part
 
 
@@ -66,19 +78,51 @@ def fit_table(
     of the same question is continued. Raises DataError and its kin before anything is written.
     """
     budget = Budget(request.seconds, request.started or time.time())
+    stages = Stages(budget.started)
+    stages.end("reading")
     prepared = prepare(table, request)
+    question = ask(prepared, request)
+    refuse_another_problem(store, question)
     patient = _Patience(confirm)
-    run = _open_run(prepared, request, store, patient)
+    executor = _executor(prepared, question, request)
     try:
-        said = [*(("note", note) for note in prepared.notes), *said_of(run, table.source)]
+        run = _open_run(prepared, question, request, store, patient)
+        stages.end("examining")
+        return _fit(run, prepared, request, store, listener, executor, budget.waiting(patient.waited), stages)
+    finally:
+        executor.close()
+
+
+def _fit(
+    run: Run,
+    prepared: Prepared,
+    request: FitRequest,
+    store: Store,
+    listener: Listener,
+    executor: Executor,
+    budget: Budget,
+    stages: Stages,
+) -> FitResult:
+    """Search, combine and deliver an opened run; lets go of it in the end."""
+    try:
+        said = [*(("note", note) for note in prepared.notes), *said_of(run, prepared.table.source)]
         for kind, text in said:
             listener(SearchEvent(kind, budget.elapsed(), text))
         notes = tuple(text if kind == "note" else f"{kind}: {text}" for kind, text in said)
         with disk_in_view(store.folder):
-            budget = Budget(budget.seconds, budget.started - run.spent() + patient.waited)
-            assembly = _search(run, prepared.metric, request, budget, listener)
+            budget = replace(budget.waiting(-run.spent()), refit=request.refit)
+            timesheet = _search(run, prepared.metric, executor, budget, listener)
+            stages.end("searching")
             listener(SearchEvent("assembling", budget.elapsed(), "choosing the ensemble"))
-            return deliver(run, assembly, notes, request, store)
+            assembly = _assemble(run, prepared.metric, request, budget, timesheet.first_error)
+            stages.end("assembling")
+            if request.refit and assembly.model.members:
+                assembly = _refit(run, assembly, prepared, request, _chosen_by(budget))
+                stages.end("refitting")
+            ledger = timesheet.ledger(stages)
+            result = deliver(run, assembly, notes, request, store, ledger, budget.deadline - LAST_S)
+            stages.end("delivering")
+            return replace(result, account=replace(result.account, ledger=timesheet.ledger(stages)))
     finally:
         run.close()
 
@@ -102,10 +146,8 @@ class _Patience:
         return answer
 
 
-def _open_run(prepared: Prepared, request: FitRequest, store: Store, confirm: Confirm) -> Run:
+def _open_run(prepared: Prepared, question: Question, request: FitRequest, store: Store, confirm: Confirm) -> Run:
     """Continue the unfinished run of this question, or begin one."""
-    question = ask(prepared, request)
-    refuse_another_problem(store, question)
     run = Run.unfinished(store.runs_folder, question)
     if run is not None and not _is_delivered(run, store):
         return run
@@ -127,26 +169,62 @@ def _is_delivered(run: Run, store: Store) -> bool:
     return bool(delivered)
 
 
-def _search(run: Run, metric: Metric, request: FitRequest, budget: Budget, listener: Listener) -> Assembly:
+def _search(run: Run, metric: Metric, executor: Executor, budget: Budget, listener: Listener) -> Timesheet:
+    """Search within the budget, as far as any of it is left."""
     problem = run.problem()
     known = architectures(problem.modality)
     families = {name: known[name] for name in run.question.architectures if name in known}
     families = {name: family for name, family in families.items() if family.accepts(problem)}
     if not families:
         raise SearchError(f"No architecture of {problem.modality} accepts this problem.", "See `automl plugins`.")
+    if time.time() >= budget.last_moment:
+        error = "" if run.results() else "the budget ended before a trial could begin"
+        return Timesheet(stopped="the time is up", first_error=error)
+    executor.open(run.folder)
+    examples, split = read_examples(run.folder)
+    judged = examples.take(split.validated)
+    constant = metric.best_constant(judged.target, problem.outputs, judged.weights)
+    floor = metric.loss(judged.target, np.broadcast_to(constant, (len(judged), *constant.shape)), judged.weights)
+    work = work_of(len(judged), _columns(examples), problem.outputs) * max(split.folds - 1, 1)
+    search = Search(run, families, executor, budget, listener, metric.higher_is_better, floor, work)
+    search.run(len(examples))
+    return search.timesheet
+
+
+def _assemble(run: Run, metric: Metric, request: FitRequest, budget: Budget, error: str) -> Assembly:
     dataset, split = read_dataset(run.folder)
-    error = ""
-    if time.time() < budget.last_moment:
-        executor = _executor(run, dataset, request)
-        search = Search(run, families, executor, budget, listener, metric.higher_is_better)
-        search.run(len(dataset))
-        error = search.first_error
-    elif not run.results():
-        error = "the budget ended before a trial could begin"
-    return assemble(run, dataset, split, metric, budget.deadline - 2.0, error)
+    timed = math.isfinite(request.seconds)
+    limits = Limits(request.prefer, request.max_latency_ms, request.max_bytes, timed)
+    return assemble(run, dataset, split, metric, _chosen_by(budget), error, limits)
 
 
-def _executor(run: Run, dataset: Dataset, request: FitRequest) -> Executor:
+def _refit(run: Run, assembly: Assembly, prepared: Prepared, request: FitRequest, deadline: float) -> Assembly:
+    """The assembly with its members taught on all rows, as far as the time allows."""
+    choice = next(each for each in assembly.choices if each.name == assembly.model.card.choice)
+    results = [result for result in run.results() if result.number in choice.weights]
+    executor = _executor(prepared, run.question, request)
+    refits = refit(run, results, architectures(run.question.modality), executor, deadline)
+    return taught_on_all_rows(assembly, refits, *read_dataset(run.folder), prepared.metric)
+
+
+def _chosen_by(budget: Budget) -> float:
+    """When the ensemble must be chosen, so that the rest fits."""
+    return budget.deadline - min(ASSEMBLED_S, ASSEMBLED_SHARE * budget.seconds)
+
+
+def _columns(examples: Examples) -> int:
+    """Columns of what a learner is given, whatever the shapes."""
+    return sum(array.size for array in examples.features.arrays.values()) // max(len(examples), 1)
+
+
+def _executor(prepared: Prepared, question: Question, request: FitRequest) -> Executor:
+    """Where the trials will run; workers begin to load their libraries at once."""
     if request.executor == "inline" or request.seconds < INLINE_BELOW_S:
-        return InlineExecutor(open_workbench(run.folder, lambda *report: None))
-    return LocalExecutor(run.folder, plan_threads(len(dataset) * len(dataset.schema.used), usable_cores()))
+        return InlineExecutor()
+    memory = request.memory or MEMORY_SHARE * available_memory()
+    cells = len(prepared.dataset) * len(prepared.dataset.schema.used)
+    executor = LocalExecutor(plan_threads(cells, usable_cores(), request.workers, memory), memory)
+    known = [family for family in architectures(question.modality).values() if family.runtime != "torch"]
+    if known:
+        executor.warm(list(dict.fromkeys(library for family in known for library in family.libraries)))
+    return executor

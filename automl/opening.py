@@ -16,7 +16,8 @@ from automl.data.fingerprint import fingerprint
 from automl.data.inference import choose_target, choose_task, infer_schema
 from automl.data.reading import Table
 from automl.data.schema import Schema
-from automl.data.splits import Split, Structure, make_split
+from automl.data.splits import Split, Structure, make_split, work_of
+from automl.data.weights import row_weights
 from automl.errors import DataError, OptionError
 from automl.hooks import architectures, find_task, match_task
 from automl.inspection.findings import Finding, Severity, findings_lines
@@ -24,14 +25,14 @@ from automl.inspection.inspect import examine
 from automl.inspection.personal import hide
 from automl.inspection.structure import Decision
 from automl.inspection.subject import Subject
-from automl.metrics import Metric, choose_metric, find_metric
+from automl.metrics import Metric, check_target, choose_metric, find_metric
 from automl.request import FitRequest
 from automl.search.augmentation import worth_augmenting
 from automl.search.balance import check_balance
 from automl.search.run import Question, Run, read_decisions
 from automl.store import Store
 from automl.store.versions import check_name
-from automl.task import Examples, Problem
+from automl.task import Examples, Features, Problem
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -73,7 +74,10 @@ def prepare(table: Table, request: FitRequest) -> Prepared:
         table = replace(table, frame=table.frame.iloc[kept].reset_index(drop=True))
     if len(kept) < FEW_ROWS:
         notes.append(f"only {len(kept)} rows: whatever the score says, it says it with little certainty")
-    return Prepared(table, Dataset(schema, rows, goal[kept]), metric, tuple(notes))
+    name, goal = request.roles.weight, goal[kept]
+    weights = row_weights(table.frame[name], name, name in table.commas) if name else None
+    notes += check_target(metric, goal, schema, weights)
+    return Prepared(table, Dataset(schema, rows, goal, weights), metric, tuple(notes))
 
 
 def create_run(prepared: Prepared, question: Question, store: Store, request: FitRequest, confirm: Confirm) -> Run:
@@ -84,26 +88,37 @@ def create_run(prepared: Prepared, question: Question, store: Store, request: Fi
     reasons = {column: f"a leak: {finding.what}" for finding in dropped for column in finding.columns}
     dataset = _without(prepared.dataset, {**decision.ignored, **reasons})
     structure = replace(decision.structure, copies=copies_of(dataset.rows)) if reasons else decision.structure
-    split = make_split(dataset.target, dataset.schema, request.seed, structure)
+    features = find_task(question.modality).features(dataset.schema, dataset.rows)
+    split = make_split(
+        dataset.target, dataset.schema, request.seed, structure, _work_a_minute(features, dataset, request)
+    )
     decisions = {
         "findings": [finding.record() for finding in examination.findings],
         "split": decision.structure.kind,
         "column": decision.column,
         "private": sorted(examination.private),
-        **_augmentation(dataset, split, question, request),
+        **_augmentation(dataset, features, split, question, request),
     }
     kept = replace(prepared.table, frame=_storable(prepared.table.frame))
-    return Run.create(store.runs_folder, question, kept, dataset, split, decisions)
+    return Run.create(store.runs_folder, question, kept, dataset, split, decisions, features)
 
 
-def _augmentation(dataset: Dataset, split: Split, question: Question, request: FitRequest) -> dict[str, Any]:
+def _work_a_minute(features: Features, dataset: Dataset, request: FitRequest) -> float:
+    """What one learner has to go through, per minute of the budget; nothing without a clock."""
+    cells = sum(array.size for array in features.arrays.values())
+    outputs = max(len(dataset.schema.classes), 1)
+    return work_of(len(dataset), cells // max(len(dataset), 1), outputs) * 60.0 / request.seconds
+
+
+def _augmentation(
+    dataset: Dataset, features: Features, split: Split, question: Question, request: FitRequest
+) -> dict[str, Any]:
     """Whether synthetic rows are used, measured before the search."""
     if not request.augment:
         return {}
     problem = Problem(dataset.schema, question.modality, question.metric, question.seed)
-    features = find_task(question.modality).features(dataset.schema, dataset.rows)
     deadline = time.time() + AUGMENT_SHARE * request.seconds
-    examples = Examples(features, dataset.target)
+    examples = Examples(features, dataset.target, dataset.weights)
     verdict = worth_augmenting(problem, examples, split, find_metric(question.metric), deadline)
     return {"augment": verdict.use, "notes": [verdict.note]}
 
@@ -163,7 +178,8 @@ def _without(dataset: Dataset, ignored: Mapping[str, str]) -> Dataset:
     schema = dataset.schema.ignoring(ignored)
     if not schema.used:
         raise DataError("No column is left to learn from.", f"Left out: {', '.join(ignored)}.")
-    return Dataset(schema, Rows({column.name: dataset.rows[column.name] for column in schema.used}), dataset.target)
+    rows = Rows({column.name: dataset.rows[column.name] for column in schema.used})
+    return replace(dataset, schema=schema, rows=rows)
 
 
 def _storable(frame: pd.DataFrame) -> pd.DataFrame:

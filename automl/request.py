@@ -8,6 +8,7 @@ from typing import Literal
 
 from automl.data.roles import Roles, SplitKind
 from automl.data.schema import Schema
+from automl.model.choices import Preference
 from automl.search.run import read_decisions, read_question
 from automl.store import Store, Version
 
@@ -20,6 +21,11 @@ class FitRequest:
     which `seconds` count; `resume` demands an unfinished run of the same question. `drop_leaks`: found leaks are not
     learned from. `balance`: none, weights or oversample, for classes of unequal size. `augment`: synthetic training
     rows, if they help. `reference_rows`: the artifact may hold rows of the data, not their statistics alone.
+
+    `seconds` may be infinite where `max_trials` is given; then the search is the same every time. `workers`: trials
+    side by side. `memory`: bytes for all processes together. `prefer`: which of the choices is delivered: best,
+    balanced or fastest; `max_latency_ms` (one row, warm) and `max_bytes` (of the learners) bound them all. `refit`: the
+    chosen members are taught once more, on all rows, and answer in place of the learners of their folds.
     """
 
     target: str | None = None
@@ -42,6 +48,12 @@ class FitRequest:
     balance: str = "none"
     augment: bool = False
     reference_rows: bool = True
+    workers: int | None = None
+    memory: int | None = None
+    prefer: Preference = "balanced"
+    max_latency_ms: float | None = None
+    max_bytes: int | None = None
+    refit: bool = False
 
 
 def asked_again(store: Store, version: Version) -> FitRequest:

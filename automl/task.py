@@ -41,9 +41,13 @@ class Problem:
         return len(self.schema.classes) if self.schema.task == "classify" else 1
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Features:
-    """What learners are given for n rows: named arrays that share their first axis."""
+    """What learners are given for n rows: named arrays that share their first axis.
+
+    Compared by identity: a worker hands the same object to every trial of a fold, so that what a plugin learned of it
+    once may be remembered (in a `weakref.WeakKeyDictionary`).
+    """
 
     arrays: Mapping[str, Array]
 
@@ -84,11 +88,13 @@ class Progress:
     """All that a learner sees of the engine: its time, its device, its threads, a place to report.
 
     `deadline` is a `time.time()` instant. `report(step, score)` tells how training goes (any scale; for the
-    progress view).
+    progress view). With `steps` > 0 a learner that trains in steps makes exactly so many and does not look at the
+    validation rows: it is taught on all rows, after its folds have found how many steps are best.
     """
 
     deadline: float = float("inf")
     threads: int = 1
+    steps: int = 0
     device: str = "cpu"
     report: Callable[[int, float], None] = lambda step, score: None
 
@@ -98,7 +104,11 @@ class Progress:
 
 
 class Learner(Protocol):
-    """One candidate on one fold. Any class with these methods fits; it must be deterministic given its seed."""
+    """One candidate on one fold. Any class with these methods fits; it must be deterministic given its seed.
+
+    A learner that trains in steps (rounds, epochs) also has `steps: int`, how many its best state took. `predict`
+    answers each row as if it were alone, and one row at once: it is what an endpoint waits for.
+    """
 
     def fit(self, train: Examples, valid: Examples, progress: Progress) -> None:
         """Learn from `train`; `valid` may be used to stop early. Must return soon after `out_of_time`."""
@@ -115,7 +125,8 @@ class Architecture(ABC):
 
     `runtime` tells which threading library it brings: torch and the OpenMP boosters never share a worker.
     `libraries` are modules that a worker imports before the clock of a first trial starts. `weighs`: its learners
-    honour `Examples.weights`.
+    honour `Examples.weights`. `cost`: the time of its first portfolio entry on mid-size data relative to LightGBM's,
+    a guess that orders the first minute until one has run.
     """
 
     name: str
@@ -123,6 +134,7 @@ class Architecture(ABC):
     runtime: Runtime = "openmp"
     libraries: tuple[str, ...] = ()
     weighs: bool = False
+    cost: float = 1.0
 
     def accepts(self, problem: Problem) -> bool:
         """Can this family learn the problem? The engine leaves it out otherwise."""

@@ -69,7 +69,7 @@ def automl_architectures():
 
 @hookimpl
 def automl_metrics():
-    return [Metric("brier", ("classify",), "probabilities", False, lambda target, shares: float(
+    return [Metric("shares_apart", ("classify",), "probabilities", False, lambda target, shares: float(
         ((shares - np.eye(shares.shape[1])[target]) ** 2).sum(axis=1).mean()))]
 
 
@@ -118,7 +118,7 @@ def test_a_stranger_adds_what_we_add(entry) -> None:  # type: ignore[no-untyped-
     assert record.error == ""
     assert record.hooks == ("automl_architectures", "automl_metrics", "automl_commands", "automl_listeners")
     assert [family.name for family in loaded.collect("automl_architectures")] == ["prior"]
-    assert [metric.name for metric in loaded.collect("automl_metrics")] == ["brier"]
+    assert [metric.name for metric in loaded.collect("automl_metrics")] == ["shares_apart"]
     assert loaded.collect("automl_tasks") == []
     app = typer.Typer()
     app.callback()(lambda: None)
@@ -144,7 +144,7 @@ def test_a_broken_plugin_is_listed_and_breaks_nothing(entry, name: str, words: s
     assert words in broken.error
     assert (broken.name, broken.hooks) == (name, ())
     assert stranger.error == ""
-    assert [metric.name for metric in loaded.collect("automl_metrics")] == ["brier"]
+    assert [metric.name for metric in loaded.collect("automl_metrics")] == ["shares_apart"]
     assert name not in [plugin for plugin, _ in loaded.call("automl_metrics")]
 
 
@@ -154,7 +154,7 @@ def test_a_broken_plugin_is_listed_and_breaks_nothing(entry, name: str, words: s
 def test_a_hook_that_fails_is_kept_with_its_plugin(entry, body: str) -> None:  # type: ignore[no-untyped-def]
     text = f"from automl.hooks import hookimpl\n@hookimpl\ndef automl_metrics(): {body}\n"
     loaded = Plugins([entry("failing", text), entry("stranger", STRANGER)])
-    assert [metric.name for metric in loaded.collect("automl_metrics")] == ["brier"]
+    assert [metric.name for metric in loaded.collect("automl_metrics")] == ["shares_apart"]
     failing, stranger = loaded.records()
     assert failing.error.startswith("automl_metrics: ")
     assert stranger.error == ""
@@ -216,9 +216,9 @@ def test_an_installed_stranger_takes_part_in_a_real_fit(tmp_path: Path, churn_ro
     assert "the licence [has] expired" in automl("plugins")
     assert automl("greet", "Ann") == "hello Ann\n"
 
-    options = ["--target", "Churn", "--metric", "brier", "--trials", 5, "--time", "40s", "--store", store]
-    fitted = json.loads(automl("fit", tmp_path / "churn.csv", *options, "--json"))
-    assert fitted["metric"] == "brier"
+    options = ["--target", "Churn", "--metric", "shares_apart", "--trials", 5, "--time", "40s", "--store", store]
+    fitted = json.loads(automl("fit", tmp_path / "churn.csv", *options, "--json").splitlines()[-1])
+    assert fitted["metric"] == "shares_apart"
     assert {row["architecture"] for row in fitted["leaderboard"]} >= {"prior", "linear"}
     assert [row["score"] for row in fitted["leaderboard"]] == sorted(row["score"] for row in fitted["leaderboard"])
     assert "is sound" in automl("verify", "churn", "--store", store)

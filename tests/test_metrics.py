@@ -25,13 +25,23 @@ SCORES = {
     "accuracy": 0.75,
     "balanced_accuracy": 0.75,
     "f1": 0.8,
+    "precision": 2 / 3,
+    "recall": 1.0,
     "f1_macro": (0.8 + 2 / 3) / 2,
+    "f1_micro": 0.75,
+    "f1_weighted": (0.8 + 2 / 3) / 2,
+    "cohen_kappa": 0.5,
+    "quadratic_kappa": 0.5,
+    "brier": np.mean(np.square([0.1, 0.6, 0.3, 0.2])),
     "mcc": (2 * 1 - 0 * 1) / math.sqrt(3 * 2 * 2 * 1),
     "average_precision": 1.0,
     "rmse": math.sqrt(3),
     "mae": 1.0,
     "r2": 1 - 9 / 2,
     "rmsle": math.sqrt(math.log(7 / 4) ** 2 / 3),
+    "mape": 1 / 3,
+    "smape": (2 * 3 / 9) / 3,
+    "median_ae": 0.0,
 }
 
 

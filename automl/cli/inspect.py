@@ -25,6 +25,7 @@ from automl.cli.options import (
     TimeColumnOption,
     TypesOption,
     UseSensitiveOption,
+    WeightOption,
 )
 from automl.cli.predict import check_output
 
@@ -62,6 +63,7 @@ def inspect(
     use_sensitive: UseSensitiveOption = False,
     group: GroupOption = None,
     time_column: TimeColumnOption = None,
+    weight: WeightOption = None,
     split: SplitOption = None,
     probes: Annotated[
         bool, typer.Option("--probes/--no-probes", help="Also run the checks that train something (up to a minute).")
@@ -87,7 +89,7 @@ def inspect(
         if path is not None:
             check_output(path)
     del store  # every command takes it; nothing is kept of an inspection
-    roles = Roles(tuple(exclude or ()), tuple(sensitive or ()), use_sensitive, group, time_column)
+    roles = Roles(tuple(exclude or ()), tuple(sensitive or ()), use_sensitive, group, time_column, weight)
     said = columns_asked(schema, target, task, types, roles, split)
     found = inspect_table(
         read_source(source, Wanted(query, table, sheet)),

@@ -48,9 +48,9 @@ def leaderboard(
     as_json: JsonOption = False,
 ) -> None:
     """Show every finished trial of the run behind a model."""
-    from automl.cli.fit import leaderboard_table
+    from automl.cli.outcome import leaderboard_table
     from automl.errors import NotFoundError
-    from automl.model.assembly import LeaderboardRow
+    from automl.model.leaderboard import LeaderboardRow
     from automl.store import Store
 
     home = Store(store)

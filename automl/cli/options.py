@@ -24,6 +24,7 @@ VersionOption = Annotated[
 ]
 
 DATA, COLUMNS, VALIDATION = "Reading", "Columns", "Validation"
+BUDGET, MODEL, OUTPUT = "Budget", "Model", "Output"
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document for machines instead of text.")]
 
@@ -93,6 +94,16 @@ GroupOption = Annotated[
     ),
 ]
 
+WeightOption = Annotated[
+    str | None,
+    typer.Option(
+        "--weight",
+        metavar="COLUMN",
+        help="How much each row counts, in training and in scores; not learned from.",
+        rich_help_panel=COLUMNS,
+    ),
+]
+
 TimeColumnOption = Annotated[
     str | None,
     typer.Option(
@@ -111,4 +122,136 @@ SplitOption = Annotated[
         help="random, stratified, group or time; measured if left out.",
         rich_help_panel=VALIDATION,
     ),
+]
+
+TimeOption = Annotated[
+    str | None,
+    typer.Option(
+        "--time",
+        metavar="DURATION",
+        show_default="60s; none with --max-trials",
+        help="Wall-clock budget of the whole command: 60s, 5m, 1.5h.",
+        rich_help_panel=BUDGET,
+    ),
+]
+
+MaxTrialsOption = Annotated[
+    int | None,
+    typer.Option(
+        "--max-trials",
+        metavar="N",
+        help="At most so many trials; without --time there is then no clock, and the result is the same every time.",
+        rich_help_panel=BUDGET,
+    ),
+]
+
+TrialsOption = Annotated[int | None, typer.Option("--trials", hidden=True)]  # the old name of --max-trials
+
+WorkersOption = Annotated[
+    int | None,
+    typer.Option(
+        "--workers", metavar="N", help="Trials side by side; chosen by cores and data if left out.",
+        rich_help_panel=BUDGET,
+    ),
+]  # fmt: skip
+
+MemoryOption = Annotated[
+    str | None,
+    typer.Option(
+        "--memory",
+        metavar="SIZE",
+        help="Most memory of all processes together: 4GB, 500MB; a share of what is free if left out.",
+        rich_help_panel=BUDGET,
+    ),
+]
+
+SeedOption = Annotated[
+    int, typer.Option("--seed", help="Seed of splits, samplers and learners.", rich_help_panel=BUDGET)
+]
+
+ResumeOption = Annotated[
+    bool,
+    typer.Option(
+        "--resume",
+        help="Demand that an unfinished run is continued (the same command does so anyway).",
+        rich_help_panel=BUDGET,
+    ),
+]
+
+PreferOption = Annotated[
+    str,
+    typer.Option(
+        "--prefer",
+        metavar="CHOICE",
+        help="Which model to keep: best (score), balanced (score for its time and size) or fastest.",
+        rich_help_panel=MODEL,
+    ),
+]
+
+MaxLatencyOption = Annotated[
+    str | None,
+    typer.Option(
+        "--max-latency",
+        metavar="DURATION",
+        help="Only a model that answers one row within this time: 5ms.",
+        rich_help_panel=MODEL,
+    ),
+]
+
+MaxSizeOption = Annotated[
+    str | None,
+    typer.Option(
+        "--max-size", metavar="SIZE", help="Only a model that takes at most so much disk: 20MB.", rich_help_panel=MODEL
+    ),
+]
+
+RefitOption = Annotated[
+    bool,
+    typer.Option(
+        "--refit",
+        help="Teach the chosen members once more, on all rows: smaller and quicker, at the cost of time.",
+        rich_help_panel=MODEL,
+    ),
+]
+
+BalanceOption = Annotated[
+    str,
+    typer.Option(
+        "--balance",
+        metavar="HOW",
+        help="For rare classes: none, weights or oversample. Probabilities stay true.",
+        rich_help_panel=MODEL,
+    ),
+]
+
+AugmentOption = Annotated[
+    bool,
+    typer.Option("--augment", help="Train with synthetic rows too, if they prove to help.", rich_help_panel=MODEL),
+]
+
+NoReferenceRowsOption = Annotated[
+    bool,
+    typer.Option(
+        "--no-reference-rows",
+        help="Keep statistics instead of rows of the data in the artifact.",
+        rich_help_panel=MODEL,
+    ),
+]
+
+DropLeaksOption = Annotated[
+    bool,
+    typer.Option("--drop-leaks", help="Do not learn from columns that give the target away.", rich_help_panel=COLUMNS),
+]
+
+EventsOption = Annotated[
+    bool,
+    typer.Option(
+        "--json",
+        help="Print events for machines, one JSON object a line; the last line is the result.",
+        rich_help_panel=OUTPUT,
+    ),
+]
+
+QuietOption = Annotated[
+    bool, typer.Option("--quiet", "-q", help="Print the result and nothing before it.", rich_help_panel=OUTPUT)
 ]

@@ -38,15 +38,21 @@ def conform_column(values: Any, column: Column, base: Path | None) -> tuple[Arra
     if column.kind == "text":
         return object_array([text_of(value) for value in cells.tolist()]), None
     if column.kind == "image":
-        return object_array([_image_cell(value, base) for value in cells.tolist()]), None
+        return object_array([image_of(value, base) for value in cells.tolist()]), None
     if column.kind == "category":
         array = cells.distinct().parse(level_reader(column), np.int32)
         odd = array == len(column.levels) if column.other else array == -1
-        what = RARE_OR_UNSEEN if column.other else UNSEEN
     else:
         array = _floats(cells, column)
-        odd, what = np.isnan(array), f"not a {column.kind}"
-    return array, _issue(cells, odd, column, what)
+        odd = np.isnan(array)
+    return array, _issue(cells, odd, column)
+
+
+def refusal(column: Column) -> str:
+    """What cells of this column are that could not be taken as they came."""
+    if column.kind == "category":
+        return RARE_OR_UNSEEN if column.other else UNSEEN
+    return f"not a {column.kind}"
 
 
 def absent_column(column: Column, rows: int) -> tuple[Array, Issue | None]:
@@ -75,7 +81,8 @@ def level_reader(column: Column) -> Callable[[Any], int]:
     return read
 
 
-def _truth_reader(column: Column) -> Callable[[Any], float]:
+def truth_reader(column: Column) -> Callable[[Any], float]:
+    """1.0, 0.0 or NaN of a cell, by the column's own two spellings or any common one."""
     false, true = column.levels or ("False", "True")
     spelt = {false.casefold(): 0.0, true.casefold(): 1.0}
 
@@ -103,10 +110,10 @@ def _floats(cells: Cells, column: Column) -> Array:
         return cells.numbers(column.unit, column.grouped, column.comma)
     if column.kind == "datetime":
         return cells.moments(column.formats)
-    return cells.distinct().parse(_truth_reader(column))
+    return cells.distinct().parse(truth_reader(column))
 
 
-def _issue(cells: Cells, odd: Array, column: Column, what: str) -> Issue | None:
+def _issue(cells: Cells, odd: Array, column: Column) -> Issue | None:
     """The cells among the odd ones that are not simply missing."""
     where = np.flatnonzero(odd)
     if not len(where):
@@ -117,10 +124,11 @@ def _issue(cells: Cells, odd: Array, column: Column, what: str) -> Issue | None:
     if not refused:
         return None
     first = as_text(distinct.values[refused[0]]) or ""
-    return Issue(column.name, what, int(counts[refused].sum()), first[:40])
+    return Issue(column.name, refusal(column), int(counts[refused].sum()), first[:40])
 
 
-def _image_cell(value: Any, base: Path | None) -> str | bytes | None:
+def image_of(value: Any, base: Path | None) -> str | bytes | None:
+    """The cell of an image column: its path below `base`, its bytes, or None when it is missing."""
     if isinstance(value, bytes | None):
         return value or None
     text = as_text(value)

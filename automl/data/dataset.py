@@ -8,18 +8,21 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
 from automl.data.cells import as_number, as_text, unquoted
 from automl.data.columnar import Array, Cells
-from automl.data.columns import RARE_OR_UNSEEN, Issue, absent_column, conform_column, object_array
+from automl.data.columns import ABSENT, RARE_OR_UNSEEN, Issue, absent_column, conform_column, object_array
+from automl.data.row_path import FEW_ROWS, RowPath
 from automl.data.schema import Schema
 from automl.errors import DataError, TargetError, nearest
 
 if TYPE_CHECKING:
     import pandas as pd
+
+Conformed: TypeAlias = tuple[dict[str, Array], list[Issue]]
 
 __all__ = [
     "Array",
@@ -65,12 +68,12 @@ class Rows:
         kinds = []
         for position, (name, array) in enumerate(self.arrays.items()):
             plain = array.dtype != object
-            kinds.append({"name": name, "plain": plain})
+            kinds.append({"name": name, "plain": plain, "shape": array.shape})
             if plain:
                 np.save(folder / f"{position}.npy", array, allow_pickle=False)
             else:
                 (folder / f"{position}.json").write_text(
-                    json.dumps(list(array), default=_bytes_as_text), encoding="utf-8"
+                    json.dumps(list(array.flat), default=_bytes_as_text), encoding="utf-8"
                 )
         (folder / "rows.json").write_text(json.dumps(kinds), encoding="utf-8")
 
@@ -84,7 +87,7 @@ class Rows:
                 values = json.loads(
                     (folder / f"{position}.json").read_text(encoding="utf-8"), object_hook=_text_as_bytes
                 )
-                arrays[entry["name"]] = object_array(values)
+                arrays[entry["name"]] = object_array(values).reshape(entry["shape"])
         return cls(arrays)
 
 
@@ -92,12 +95,14 @@ class Rows:
 class Dataset:
     """Rows and what is to be learned from them.
 
-    `target`: int64 class index (classify) or float64 (regress), one per row.
+    `target`: int64 class index (classify) or float64 (regress), one per row. `weights`: float64 per row, how much it
+    counts, 1 on average; None when all count alike.
     """
 
     schema: Schema
     rows: Rows
     target: Array
+    weights: Array | None = None
 
     def __len__(self) -> int:
         return len(self.target)
@@ -112,36 +117,81 @@ def _text_as_bytes(record: dict[str, str]) -> bytes:
 
 
 def conform(
-    columns: Mapping[str, Sequence[Any]] | pd.DataFrame, schema: Schema, base: Path | None = None, strict: bool = False
+    columns: Mapping[str, Sequence[Any]] | pd.DataFrame | list[dict[str, Any]],
+    schema: Schema,
+    base: Path | None = None,
+    strict: bool = False,
 ) -> Rows:
-    """Turn raw columns into conformed rows by the schema; further columns are left out, their order is free.
+    """Turn raw columns, or records of cells, into conformed rows by the schema; further columns are left out.
 
-    `base` is the folder to which relative image paths refer. Raises DataError naming a used column that is absent
-    and never was missing at fit. An absent column that may be missing, unseen levels and unreadable cells become
-    missing and are counted in `issues`; with `strict` they raise DataError. A level that shares the code of the rare
-    ones is no reason: the model has learned what a rare level means.
+    The order of columns is free, and a cell that a record does not have is missing. `base` is the folder to which
+    relative image paths refer. Raises DataError naming a used column that is absent and never was missing at fit. An
+    absent column that may be missing, unseen levels and unreadable cells become missing and are counted in `issues`;
+    with `strict` they raise DataError. A level that shares the code of the rare ones is no reason: the model has
+    learned what a rare level means.
     """
+    if isinstance(columns, list):
+        path = RowPath.of(schema)
+        try:
+            whole = [path.pick(record) for record in columns] if len(columns) <= FEW_ROWS else None
+        except KeyError:  # a cell that is missing, or a name that is no text
+            whole = None
+        if whole is not None:
+            return _judged(*path.conform(whole, base), strict)
+        columns = columns_of(columns)
     absent = [column.name for column in schema.used if column.name not in columns]
     needed = [name for name in absent if strict or not schema.column(name).nullable]
     if needed or (absent and len(absent) == len(schema.used)):
         raise _absent(needed or absent, [str(name) for name in columns])
     rows = len(columns[schema.used[0].name]) if not absent else len(columns[next(iter(columns))])
+    given = {column.name: columns[column.name] for column in schema.used if column.name not in absent}
+    return _judged(*(_few if rows <= FEW_ROWS else _many)(given, schema, rows, base), strict)
+
+
+def columns_of(records: Sequence[Mapping[Any, Any]]) -> dict[str, list[Any]]:
+    """The cells of each column that one of the records has, None where another has it not."""
+    named = [{str(name): cell for name, cell in record.items()} for record in records]
+    names = dict.fromkeys(name for record in named for name in record)
+    return {name: [record.get(name) for record in named] for name in names}
+
+
+def _few(given: Mapping[str, Any], schema: Schema, rows: int, base: Path | None) -> Conformed:
+    """Cell by cell."""
+    path = RowPath.of(schema)
+    nothing = [None] * rows
+    columns = [given.get(column.name, nothing) for column in path.columns]
+    cells = [values if type(values) is list else Cells.of(values).tolist() for values in columns]
+    arrays, issues = path.conform(list(zip(*cells, strict=True)), base)
+    if len(given) < len(schema.used):
+        found = {issue.column: issue for issue in issues}
+        found |= {name: Issue(name, ABSENT, rows) for name in arrays if name not in given}
+        issues = [found[name] for name in arrays if name in found]
+    return arrays, issues
+
+
+def _many(given: Mapping[str, Any], schema: Schema, rows: int, base: Path | None) -> Conformed:
+    """Column by column."""
     arrays: dict[str, Array] = {}
     issues: list[Issue] = []
     for column in schema.used:
-        values = None if column.name in absent else columns[column.name]
+        values = given.get(column.name)
         arrays[column.name], issue = (
             absent_column(column, rows) if values is None else conform_column(values, column, base)
         )
-        if issue is None:
-            continue
-        if strict and issue.what != RARE_OR_UNSEEN:
+        if issue is not None:
+            issues.append(issue)
+    return arrays, issues
+
+
+def _judged(arrays: dict[str, Array], issues: list[Issue], strict: bool) -> Rows:
+    """The rows, unless strictness forbids one of their issues."""
+    for issue in issues if strict else ():
+        if issue.what != RARE_OR_UNSEEN:
             raise DataError(
                 f"Column {issue.column!r} has {issue.count:,} {'cell' if issue.count == 1 else 'cells'} that the model "
                 f"cannot take ({issue.what}), the first is {issue.example!r}.",
                 "Correct the data, or predict without strictness: such cells then count as missing.",
             )
-        issues.append(issue)
     return Rows(arrays, tuple(issues))
 
 

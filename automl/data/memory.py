@@ -29,7 +29,7 @@ def available_memory() -> int:
     """Bytes that this process may still use: AUTOML_MEMORY, else what the machine and the cgroup have free."""
     asked = os.environ.get(VARIABLE)
     if asked:
-        return _bytes(asked)
+        return parse_size(asked, f"{VARIABLE}={asked}")
     free = [_machine_free()]
     for limit, used in CGROUPS:
         try:
@@ -53,13 +53,17 @@ def _machine_free() -> int:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
 
 
-def _bytes(written: str) -> int:
+def parse_size(written: str, called: str = "") -> int:
+    """Bytes in '500MB', '8GB' or '1000'; OptionError for anything else. `called`: how the error names it."""
     text = written.strip().upper()
     unit = next((unit for unit in UNITS if text.endswith(unit)), "")
     try:
-        return int(float(text.removesuffix(unit)) * UNITS.get(unit, 1))
-    except (ValueError, OverflowError) as error:
-        raise OptionError(f"{VARIABLE}={written} is no amount of memory.", "Write it like 8GB or 500MB.") from error
+        size = int(float(text.removesuffix(unit)) * UNITS.get(unit, 1))
+    except (ValueError, OverflowError):
+        size = 0
+    if size <= 0:
+        raise OptionError(f"{called or repr(written)} is no amount of memory.", "Write it like 8GB or 500MB.")
+    return size
 
 
 class Sample:

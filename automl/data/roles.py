@@ -20,7 +20,7 @@ class Roles:
 
     `exclude`: never learned from. `sensitive`: kept for the fairness figures and, unless `use_sensitive`, not
     learned from. `group`: names the entity of a row; rows of one entity are never split. `time`: orders the rows;
-    validation lies after training.
+    validation lies after training. `weight`: how much a row counts, in training and in scores; not learned from.
     """
 
     exclude: tuple[str, ...] = ()
@@ -28,11 +28,17 @@ class Roles:
     use_sensitive: bool = False
     group: str | None = None
     time: str | None = None
+    weight: str | None = None
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> Roles:
         """The roles that `dataclasses.asdict` made a record of, also after a trip through JSON."""
         return cls(**{**record, "exclude": tuple(record["exclude"]), "sensitive": tuple(record["sensitive"])})
+
+    @property
+    def left_alone(self) -> tuple[str, ...]:
+        """The columns that are no features whatever they hold, so that no check need ask whether they should be."""
+        return (*self.exclude, *((self.weight,) if self.weight else ()))
 
     def ignored(self, target: str, table: Table) -> dict[str, str]:
         """The columns that these roles keep from the features, with the reason.
@@ -45,6 +51,7 @@ class Roles:
             ("--sensitive", self.sensitive),
             ("--group", (self.group,) if self.group else ()),
             ("--time-column", (self.time,) if self.time else ()),
+            ("--weight", (self.weight,) if self.weight else ()),
         ):
             for name in given:
                 if name not in names:
@@ -54,4 +61,4 @@ class Roles:
         reasons = dict.fromkeys(self.exclude, "excluded, as asked")
         if not self.use_sensitive:
             reasons |= dict.fromkeys(self.sensitive, "sensitive: kept for the fairness figures only, as asked")
-        return reasons
+        return reasons | ({self.weight: "the weight of a row"} if self.weight else {})

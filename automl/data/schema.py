@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -69,7 +70,7 @@ class Schema:
     grouped: bool = False
     comma: bool = False
 
-    @property
+    @cached_property
     def used(self) -> tuple[Column, ...]:
         """The columns that a model sees."""
         return tuple(column for column in self.columns if column.kind != "ignored")

@@ -19,7 +19,7 @@ KINDS = get_args(Kind)
 SPLITS: tuple[SplitKind, ...] = get_args(SplitKind)
 TASKS = get_args(TaskName)
 BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
-KEYS = ("target", "task", "split", "group", "time", "exclude", "sensitive", "use_sensitive", "columns")
+KEYS = ("target", "task", "split", "group", "time", "weight", "exclude", "sensitive", "use_sensitive", "columns")
 COMMENT_COLUMN = 40
 
 HEAD = """\
@@ -47,6 +47,7 @@ class SchemaFile:
             use_sensitive=self.roles.use_sensitive or other.roles.use_sensitive,
             group=other.roles.group or self.roles.group,
             time=other.roles.time or self.roles.time,
+            weight=other.roles.weight or self.roles.weight,
         )
         # What was a feature when the file was written may be the target now, which has no kind.
         kinds = {name: kind for name, kind in self.kinds.items() if name != other.target} | dict(other.kinds)
@@ -120,6 +121,7 @@ def read_schema_file(path: str | Path) -> SchemaFile:
             use_sensitive=record.get("use_sensitive") is True,
             group=_word(path, text, record, "group"),
             time=_word(path, text, record, "time"),
+            weight=_word(path, text, record, "weight"),
         ),
         split=split_kind(_choice(path, text, record, "split", SPLITS)),
     )
@@ -133,6 +135,7 @@ def _roles(said: SchemaFile) -> list[str]:
         ("split", said.split, '"group"  # random, stratified, group or time; measured if left out'),
         ("group", roles.group, '"COLUMN"  # names the entity of a row; its rows stay together'),
         ("time", roles.time, '"COLUMN"  # orders the rows; validation lies after training'),
+        ("weight", roles.weight, '"COLUMN"  # how much each row counts; not learned from'),
         ("exclude", roles.exclude or None, '["COLUMN"]  # never learned from'),
         ("sensitive", roles.sensitive or None, '["COLUMN"]  # kept for the fairness figures, not learned from'),
         ("use_sensitive", roles.use_sensitive or None, "true  # learn from the sensitive columns too"),

@@ -23,6 +23,10 @@ HOLDOUT_SHARE = 0.1
 HOLDOUT_MOST_ROWS = 20_000
 
 
+MANY_ROWS = 300_000
+SOME_WORK, ROWS_FOR_THREE_PARTS = 250e3, 2_000
+MUCH_WORK, ROWS_FOR_ONE_PART = 1.2e6, 5_000
+
 # Forward-in-time folds: the oldest part only trains, each fold is judged by what came before it.
 TIME_FOLDS = 3
 OLDEST_SHARE = 0.4
@@ -90,21 +94,32 @@ class Split:
         return np.flatnonzero(self.assignment == HOLDOUT)
 
 
-def fold_count(rows: int) -> int:
-    """Five folds; three for large data; one validation part (a plain split) for very large data."""
-    if rows > 300_000:
+def fold_count(rows: int, work: float = 0.0) -> int:
+    """Five folds; three, or one validation part (a plain split), where there is more to learn than time for it.
+
+    `work`: what one learner has to go through per minute of the budget, in cells (rows × columns × outputs, see
+    `work_of`). FLAML's rule is of this kind; the borders are measured on two cores.
+    """
+    if rows > MANY_ROWS or (work > MUCH_WORK and rows >= ROWS_FOR_ONE_PART):
         return 1
-    return 3 if rows > 60_000 else 5
+    return 3 if rows > MANY_ROWS / 5 or (work > SOME_WORK and rows >= ROWS_FOR_THREE_PARTS) else 5
 
 
-def make_split(target: Array, schema: Schema, seed: int, structure: Structure | None = None) -> Split:
-    """Folds as the structure demands, and a holdout where there are enough rows.
+def work_of(rows: int, columns: int, outputs: int) -> float:
+    """Cells that a learner goes through; those of several classes grow a tree, or more, for each class."""
+    return rows * columns * (1.0 if outputs <= 2 else 1.0 + 0.3 * outputs)
+
+
+def make_split(
+    target: Array, schema: Schema, seed: int, structure: Structure | None = None, work: float = 0.0
+) -> Split:
+    """Folds as the structure demands, and a holdout where there are enough rows. `work`: see `fold_count`.
 
     Raises TargetError when there are fewer rows, or fewer groups, than folds.
     """
     structure = structure or Structure()
     rows = len(target)
-    folds = fold_count(rows)
+    folds = fold_count(rows, work)
     if rows < folds:
         few = "1 sample" if rows == 1 else f"{rows} rows"
         raise TargetError(

@@ -67,7 +67,7 @@ def entity_of(subject: Subject, name: str) -> Entity:
 def entity_candidates(subject: Subject) -> list[Entity]:
     """Columns named like an entity whose values repeat as those of entities do, the most rows an entity first."""
     found = []
-    skipped = {subject.schema.target, *subject.roles.exclude}
+    skipped = {subject.schema.target, *subject.roles.left_alone}
     for name in subject.table.frame.columns:
         if name in skipped or not is_entity_name(name):
             continue

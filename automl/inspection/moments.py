@@ -66,7 +66,7 @@ def time_candidates(subject: Subject) -> list[Clock]:
     """Dates, and time-like numbers that rise with the file; those that the file is sorted by first."""
     found = []
     for column in subject.schema.columns:
-        if BIRTH.search(column.name) or column.name in subject.roles.exclude:
+        if BIRTH.search(column.name) or column.name in subject.roles.left_alone:
             continue
         if column.kind == "datetime":
             moments = np.asarray(subject.dataset.rows[column.name], dtype=np.float64)

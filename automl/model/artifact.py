@@ -1,7 +1,7 @@
 """A model as a folder: written whole, read with every file's hash checked, and re-predicted to verify.
 
     manifest.json       format, schema's task, metric, library versions, data fingerprint, SHA-256 of each file
-    model.json          the card, the problem, the members and the weights of the decision
+    model.json          the card, the problem, the members, the temperature and the weights of the decision
     schema.json
     members/I/J/        what each learner saved
     selftest.json       raw rows and the outputs they must give; their images lie in selftest/
@@ -75,6 +75,7 @@ def save_model(model: Model, folder: Path, selftest: SelfTest, reference: Refere
             "metric": model.problem.metric,
             "seed": model.problem.seed,
             "constant": np.asarray(model.constant).tolist(),
+            "temperature": model.temperature,
             "decision": list(model.decision),
             "members": members,
         },
@@ -135,13 +136,14 @@ def load_model(folder: str | Path) -> Model:
         learners = tuple(load_learner(family, home, problem) for home in homes)
         members.append(Member(entry["weight"], entry["architecture"], entry["parameters"], learners))
     constant = np.asarray(record["constant"], dtype=np.float64)
-    return Model(problem, tuple(members), constant, read_card(folder), folder, tuple(record.get("decision", ())))
+    decision, temperature = tuple(record.get("decision", ())), float(record.get("temperature", 1.0))
+    return Model(problem, tuple(members), constant, read_card(folder), folder, decision, temperature)
 
 
 def read_card(folder: Path) -> Card:
     """The card of an artifact, without its learners."""
     told = json.loads((folder / "model.json").read_text(encoding="utf-8"))["card"]
-    return Card(**{**told, **{name: tuple(told.get(name, ())) for name in ("notes", "fairness", "private")}})
+    return Card(**{**told, **{name: tuple(told.get(name, ())) for name in ("notes", "fairness", "private", "choices")}})
 
 
 def check_files(folder: Path) -> None:

@@ -2,204 +2,92 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
-from typing import Any
-
-import numpy as np
+from dataclasses import dataclass, replace
 
 from automl.data.dataset import Array, Dataset
 from automl.data.splits import Split
-from automl.hooks import find_architecture
-from automl.metrics import Metric, find_metric
-from automl.model.model import Card, Member, Model, combine
+from automl.metrics import Metric
+from automl.model.calibration import calibrate, tempered
+from automl.model.choices import PREFERENCES, Choice, Chooser, Limits, Offer, offers, shortlist
+from automl.model.evidence import Evidence
+from automl.model.honest import nested_scores, odd_holdout, scores_of
+from automl.model.leaderboard import LeaderboardRow, rank_trials, ties_with_best
+from automl.model.model import Model
 from automl.model.threshold import choose_decision, weighed
-from automl.search.balance import load_learner
-from automl.search.ensemble import select_members
-from automl.search.run import Run, TrialResult
-from automl.task import Problem
+from automl.search.run import Run
 
-BOOTSTRAPS = 200
-BLOCKS = 20  # stretches of a holdout in time; few enough to be long, enough to be drawn from
-
-
-@dataclass(frozen=True)
-class LeaderboardRow:
-    """One finished trial: its out-of-fold score in the metric's own scale, its cost, its weight in the model."""
-
-    rank: int
-    trial: int
-    architecture: str
-    score: float
-    weight: float
-    seconds: float
-    predict_ms_per_row: float
-    parameters: Mapping[str, Any]
-
-    def record(self) -> dict[str, Any]:
-        return asdict(self)
+__all__ = ["Assembly", "LeaderboardRow", "assemble"]
 
 
 @dataclass(frozen=True)
 class Assembly:
     """The model with what the report needs. `outputs` are honest outputs for every row: out-of-fold where the row
-    was validated, the whole ensemble's where it was held out, NaN where there is neither."""
+    was validated, the whole ensemble's where it was held out, NaN where there is neither. `choices`: what could have
+    been delivered; the card says which one was."""
 
     model: Model
     leaderboard: list[LeaderboardRow]
     outputs: Array
     target: Array
     notes: tuple[str, ...]
+    choices: tuple[Choice, ...] = ()
 
 
-def assemble(run: Run, dataset: Dataset, split: Split, metric: Metric, deadline: float, error: str) -> Assembly:
+def assemble(
+    run: Run, dataset: Dataset, split: Split, metric: Metric, deadline: float, error: str, limits: Limits | None = None
+) -> Assembly:
     """Combine the finished trials of a run; without any, the best constant (`error` says why there are none)."""
-    problem = run.problem()
-    results = sorted(run.results(), key=lambda result: result.loss)
-    constant = best_constant(dataset.target[split.validated], problem, metric)
-    floor = np.broadcast_to(constant, (len(dataset), *constant.shape)).copy()
+    limits = limits or Limits()
+    evidence = Evidence(run, run.problem(), dataset, split, metric, deadline)
+    results = sorted(run.results(), key=lambda result: (result.loss, result.bytes, result.number))
     if not results:
-        note = f"only the best constant was delivered: {error or 'no trial finished in the time'}"
-        scores = _scores(floor, dataset.target, split, metric)
-        card = replace(_card(run, dataset, metric), scores=scores, notes=(note,))
-        return Assembly(Model(problem, (), constant, card), [], floor, dataset.target, (note,))
-    validated = split.validated
-    outputs = {result.number: _load(run, result, "out_of_fold") for result in results[:60]}
-    counts = select_members(
-        {number: output[validated] for number, output in outputs.items()},
-        dataset.target[validated],
-        metric,
-        floor=metric.loss(dataset.target[validated], floor[validated]),
-        deadline=deadline,
-    )
-    chosen = [result for result in results if result.number in counts]
-    weights = [counts[result.number] / sum(counts.values()) for result in chosen]
-    honest = np.full(floor.shape, np.nan)
-    honest[validated] = combine(weights, [outputs[result.number][validated] for result in chosen])
-    if len(split.holdout):
-        honest[split.holdout] = combine(weights, [_load(run, result, "holdout") for result in chosen])
-    members = tuple(_member(run, problem, result, weight) for result, weight in zip(chosen, weights, strict=True))
-    by_number = {result.number: weight for result, weight in zip(chosen, weights, strict=True)}
-    leaderboard = [_row(rank, result, by_number, metric) for rank, result in enumerate(results, start=1)]
-    model = _judged(Model(problem, members, constant, _card(run, dataset, metric)), honest, dataset, split, deadline)
-    return Assembly(model, leaderboard, honest, dataset.target, model.card.notes)
+        return _constant_only(evidence, f"only the best constant was delivered: {error or 'no trial finished in time'}")
+    kept = [result for result in results if evidence.homes(result.number)]
+    found, refused = offers(kept, 1 if split.forward else split.folds, limits)
+    offered, leading = shortlist(found), shortlist([Offer(result) for result in results])
+    outputs = evidence.sampled(offer.result.number for offer in (*offered, *leading))
+    pool = evidence.pool(outputs, offered)
+    chooser = Chooser(pool, limits)
+    choices = tuple(evidence.choice(name, chooser.choose(name), offered) for name in PREFERENCES)
+    chosen = next(choice for choice in choices if choice.name == limits.prefer)
+    model, honest, scores = _judged(evidence, chosen)
+    if not len(split.holdout):
+        scores |= nested_scores(pool, limits, len(model.schema.classes))
+    notes = (*((refused,) if refused else ()), *model.card.notes, *odd_holdout(scores, metric, split.forward))
+    told = tuple(choice.record() for choice in choices)
+    model = replace(model, card=replace(model.card, scores=scores, notes=notes, choice=chosen.name, choices=told))
+    leaderboard = rank_trials(results, chosen.weights, ties_with_best(evidence.pool(outputs, leading)), metric)
+    return Assembly(model, leaderboard, honest, dataset.target, notes, choices)
 
 
-def _judged(model: Model, honest: Array, dataset: Dataset, split: Split, deadline: float) -> Model:
-    """The model with its decision, chosen on the out-of-fold outputs, its scores, and a note on either."""
-    metric, validated = find_metric(model.card.metric), split.validated
-    target, classes = dataset.target, model.schema.classes
-    decision = choose_decision(metric, target[validated], honest[validated], classes, deadline)
+def _judged(evidence: Evidence, choice: Choice) -> tuple[Model, Array, dict[str, float]]:
+    """The model of a choice, with temperature and decision chosen on its out-of-fold outputs; its honest outputs for
+    every row, and their scores."""
+    dataset, split, metric = evidence.dataset, evidence.split, evidence.metric
+    model = Model(evidence.problem, evidence.members(choice), evidence.constant, evidence.card())
+    honest = evidence.honest(choice)
+    if len(split.holdout) and choice.singles:
+        honest[split.holdout] = model.outputs(dataset.rows.take(split.holdout))
+    validated, target = split.validated, dataset.target[split.validated]
+    counts = evidence.row_weights(validated)
+    calibration = calibrate(metric, target, honest[validated], counts)
+    honest[split.holdout] = tempered(honest[split.holdout], calibration.temperature)
+    honest[validated] = calibration.honest
+    decision = choose_decision(metric, target, honest[validated], model.schema.classes, evidence.deadline, counts)
     decided = weighed(honest, decision.weights)
     decided[validated] = decision.honest
-    scores = _scores(decided, target, split, metric)
-    odd = _odd_holdout(scores, metric, split.forward)
-    notes = (decision.note, *odd) if decision.note else odd
-    return replace(model, decision=decision.weights, card=replace(model.card, scores=scores, notes=notes))
-
-
-def best_constant(target: Array, problem: Problem, metric: Metric) -> Array:
-    """Class shares, the median (for mae) or the mean: the best answer that looks at no feature."""
-    if problem.schema.task == "classify":
-        return np.bincount(target, minlength=problem.outputs) / len(target)
-    if metric.name == "rmsle":
-        return np.asarray(np.expm1(np.log1p(np.clip(target, 0, None)).mean()))
-    return np.asarray(np.median(target) if metric.name == "mae" else target.mean())
-
-
-def _load(run: Run, result: TrialResult, what: str) -> Array:
-    return np.load(run.trials_folder / f"{result.number:05d}" / f"{what}.npy", allow_pickle=False)
-
-
-def _member(run: Run, problem: Problem, result: TrialResult, weight: float) -> Member:
-    family = find_architecture(problem.modality, result.architecture)
-    kept = (run.trials_folder / f"{result.number:05d}" / "learners").iterdir()
-    learners = tuple(load_learner(family, home, problem) for home in sorted(kept, key=lambda home: int(home.name)))
-    return Member(weight, result.architecture, result.parameters, learners)
-
-
-def _scores(outputs: Array, target: Array, split: Split, metric: Metric) -> dict[str, float]:
-    scores = {"out_of_fold": metric.score(target[split.validated], outputs[split.validated])}
-    if len(split.holdout):
-        held, answers = target[split.holdout], outputs[split.holdout]
-        scores["holdout"] = metric.score(held, answers)
-        scores["holdout_low"], scores["holdout_high"] = interval(held, answers, metric, _units(split))
-    return {name: score for name, score in scores.items() if np.isfinite(score)}
-
-
-def _odd_holdout(scores: Mapping[str, float], metric: Metric, forward: bool) -> tuple[str, ...]:
-    """A note when the holdout says something else than the many more out-of-fold rows do.
-
-    Forward in time the holdout is the newest part, which is what the next rows will be like.
-    """
-    if "holdout_low" not in scores or scores["holdout_low"] <= scores["out_of_fold"] <= scores["holdout_high"]:
-        return ()
-    if forward:
-        return (
-            f"the newest rows are not like those before them ({metric.name} {scores['out_of_fold']:.4g} out-of-fold): "
-            f"expect a {metric.name} nearer to the {scores['holdout']:.4g} of the holdout",
-        )
-    kind = "an easy" if metric.better(scores["holdout"], scores["out_of_fold"]) else "a hard"
-    return (
-        f"the holdout happens to be {kind} part of the data: "
-        f"expect a {metric.name} nearer to the out-of-fold {scores['out_of_fold']:.4g}",
+    notes = tuple(note for note in (calibration.note, decision.note) if note)
+    model = replace(
+        model,
+        temperature=calibration.temperature,
+        decision=decision.weights,
+        card=replace(model.card, notes=notes),
     )
+    return model, honest, scores_of(decided, dataset, split, metric)
 
 
-def interval(target: Array, outputs: Array, metric: Metric, units: Array | None = None) -> tuple[float, float]:
-    """The 95% percentile bootstrap interval of a score (Efron 1979).
-
-    `units`: int64 per row. Rows of one unit are alike and so are drawn together, or the interval would be as narrow as
-    if each told something new (the cluster bootstrap, Davison and Hinkley 1997, 3.8). Of few units it is rough still,
-    of a single one it is (nan, nan).
-    """
-    units = np.arange(len(target)) if units is None else np.unique(units, return_inverse=True)[1]
-    sizes = np.bincount(units)
-    if len(sizes) < 2:
-        return float("nan"), float("nan")
-    sorted_rows, ends = np.argsort(units, kind="stable"), np.cumsum(sizes)
-    scores = []
-    for drawn in np.random.default_rng(0).integers(0, len(sizes), (BOOTSTRAPS, len(sizes))):
-        shift = ends[drawn] - np.cumsum(sizes[drawn])  # from places in the draw to places in `sorted_rows`
-        rows = sorted_rows[np.arange(sizes[drawn].sum()) + np.repeat(shift, sizes[drawn])]
-        scores.append(metric.score(target[rows], outputs[rows]))
-    low, high = np.nanquantile(scores, [0.025, 0.975])
-    return float(low), float(high)
-
-
-def _units(split: Split) -> Array | None:
-    """What is drawn together from the holdout rows: whole groups, or stretches of the file where time orders them.
-
-    The rows of a stretch share their moment only as far as the file is in the order of time.
-    """
-    held = split.holdout
-    if split.groups is not None:
-        return split.groups[held]
-    return np.arange(len(held)) * BLOCKS // len(held) if split.forward else None
-
-
-def _card(run: Run, dataset: Dataset, metric: Metric) -> Card:
-    """What is known before anything is scored."""
-    return Card(
-        name=run.question.name,
-        metric=metric.name,
-        scores={},
-        rows=len(dataset),
-        created=datetime.now(UTC).isoformat(timespec="seconds"),
-        fingerprint=run.question.fingerprint,
-        run=run.folder.name,
-    )
-
-
-def _row(rank: int, result: TrialResult, weights: Mapping[int, float], metric: Metric) -> LeaderboardRow:
-    return LeaderboardRow(
-        rank=rank,
-        trial=result.number,
-        architecture=result.architecture,
-        score=-result.loss if metric.higher_is_better else result.loss,
-        weight=weights.get(result.number, 0.0),
-        seconds=result.seconds,
-        predict_ms_per_row=result.predict_ms_per_row,
-        parameters=result.parameters,
-    )
+def _constant_only(evidence: Evidence, note: str) -> Assembly:
+    scores = scores_of(evidence.floor, evidence.dataset, evidence.split, evidence.metric)
+    card = replace(evidence.card(), scores=scores, notes=(note,))
+    model = Model(evidence.problem, (), evidence.constant, card)
+    return Assembly(model, [], evidence.floor, evidence.dataset.target, (note,))

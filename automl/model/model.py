@@ -14,6 +14,7 @@ from automl.data.reading import table_of
 from automl.data.schema import Schema
 from automl.errors import DataError
 from automl.hooks import find_task, read_source
+from automl.model.calibration import tempered
 from automl.model.threshold import decide
 from automl.task import Features, Learner, Parameters, Problem
 
@@ -40,7 +41,9 @@ class Card:
     """What there is to say about a model, plain JSON.
 
     `scores`: out_of_fold (what the search chose by); holdout (rows no decision saw) with the ends of its 95% interval
-    holdout_low and holdout_high, where there are such rows. `fairness`: see automl.model.fairness. `private`: columns
+    holdout_low and holdout_high, where there are such rows; nested with nested_low and nested_high where there are too
+    few for a holdout (see automl.model.honest). `choice`: the name of the one among `choices` (see
+    automl.model.choices.Choice) that was delivered. `fairness`: see automl.model.fairness. `private`: columns
     that hold personal data, whose cells are shown to nobody.
     """
 
@@ -54,6 +57,15 @@ class Card:
     notes: tuple[str, ...] = ()
     fairness: tuple[Mapping[str, Any], ...] = ()
     private: tuple[str, ...] = ()
+    choice: str = ""
+    choices: tuple[Mapping[str, Any], ...] = ()
+
+    @property
+    def honest_score(self) -> float | None:
+        """The score that no decision flatters: of the holdout, or nested; out-of-fold where there is neither."""
+        return next(
+            (self.scores[where] for where in ("holdout", "nested", "out_of_fold") if where in self.scores), None
+        )
 
 
 @dataclass(frozen=True)
@@ -79,8 +91,8 @@ class Constant:
 class Model:
     """Schema and weighted learners. Without members it answers `constant`.
 
-    `decision`: weights by class that turn probabilities into an answer (see automl.model.threshold), empty for equal
-    ones.
+    `temperature`: what makes the probabilities true to size (see automl.model.calibration). `decision`: weights by
+    class that turn them into an answer (see automl.model.threshold), empty for equal ones.
     """
 
     problem: Problem
@@ -89,6 +101,7 @@ class Model:
     card: Card
     folder: Path | None = field(default=None, compare=False)
     decision: tuple[float, ...] = ()
+    temperature: float = 1.0
 
     def __repr__(self) -> str:
         scores = ", ".join(f"{where} {score:.4g}" for where, score in self.card.scores.items())
@@ -108,29 +121,35 @@ class Model:
 
     def outputs(self, rows: Rows) -> Array:
         """float64 probabilities (rows, classes) or values (rows,) for conformed rows."""
+        if len(rows) <= PREDICT_BATCH_ROWS:
+            return settle(self._outputs(rows))
         parts = [
             self._outputs(rows.take(np.arange(start, min(start + PREDICT_BATCH_ROWS, len(rows)))))
             for start in range(0, len(rows), PREDICT_BATCH_ROWS)
         ]
-        return settle(np.concatenate(parts) if parts else self._outputs(rows))
+        return settle(np.concatenate(parts))
 
     def _outputs(self, rows: Rows) -> Array:
         features = find_task(self.problem.modality).features(self.schema, rows)
         if not self.members:
             return Constant(self.constant).predict(features)
-        return combine(
+        mixed = combine(
             [member.weight for member in self.members],
-            [np.mean([learner.predict(features) for learner in member.learners], axis=0) for member in self.members],
+            [_mean([learner.predict(features) for learner in member.learners]) for member in self.members],
         )
+        return tempered(mixed, self.temperature)
 
     def decide(self, outputs: Array) -> Array:
         """The class index (int64) that is answered to each row of probabilities."""
         return decide(outputs, self.decision)
 
     def answer(
-        self, columns: Mapping[str, Sequence[Any]] | pd.DataFrame, base: Path | None = None, strict: bool = False
+        self,
+        columns: Mapping[str, Sequence[Any]] | pd.DataFrame | list[dict[str, Any]],
+        base: Path | None = None,
+        strict: bool = False,
     ) -> Answers:
-        """Predictions for raw columns of equal length.
+        """Predictions for raw columns of equal length, or for records of cells.
 
         Raises DataError for no rows, and for a column or (if `strict`) a cell that cannot be taken (see `conform`).
         """
@@ -139,9 +158,9 @@ class Model:
             raise DataError("There are no rows to predict.")
         output = self.outputs(rows)
         if self.schema.task == "regress":
-            return Answers([float(value) for value in output], None, rows.issues)
+            return Answers(output.tolist(), None, rows.issues)
         classes = self.classes
-        return Answers([classes[winner] for winner in self.decide(output)], output, rows.issues)
+        return Answers([classes[winner] for winner in self.decide(output).tolist()], output, rows.issues)
 
     def predict(self, data: Data) -> pd.Series:
         """The prediction for each row of a frame, or of any source that `fit` takes, in its order."""
@@ -163,17 +182,30 @@ class Model:
 
 
 def combine(weights: Sequence[float], outputs: Sequence[Array]) -> Array:
-    """The weighted mean of outputs; probabilities are renormalised against rounding."""
-    mixed = np.tensordot(np.asarray(weights, dtype=np.float64), np.stack(outputs), axes=1)
-    mixed = mixed / float(np.sum(weights))
+    """The weighted mean of outputs; probabilities are renormalised against rounding.
+
+    One after the other, not as a matrix product: quick for one row, and the same bits for it in any company.
+    """
+    mixed = np.zeros(outputs[0].shape)
+    for weight, output in zip(weights, outputs, strict=True):
+        mixed += np.float64(weight) * output
+    mixed /= float(sum(weights))
     return mixed if mixed.ndim == 1 else mixed / mixed.sum(axis=1, keepdims=True)
+
+
+def _mean(outputs: Sequence[Array]) -> Array:
+    """The mean of outputs, summed in their order as `numpy.mean` sums them."""
+    total = outputs[0]
+    for output in outputs[1:]:
+        total = total + output
+    return total / len(outputs)
 
 
 def settle(outputs: Array) -> Array:
     """Outputs to 12 digits: beyond them a matrix product depends on how many rows share it, and a row's answer
     must not depend on its neighbours."""
     if outputs.ndim == 2:
-        return np.round(outputs, 12)
+        return outputs.round(12)
     with np.errstate(divide="ignore"):
         exponent = np.where(outputs == 0, 0, np.floor(np.log10(np.abs(outputs))))
     exponent = np.maximum(exponent, -290)  # below, the scale would be infinite
@@ -186,6 +218,8 @@ def _columns_of(data: Data) -> tuple[Any, Path | None, Any]:
     if isinstance(data, str | Path):
         table = read_source(data)
         return table.frame, table.base, None
+    if isinstance(data, list) and all(isinstance(record, dict) for record in data):
+        return data, None, None
     if isinstance(data, list):
         import pandas as pd
 

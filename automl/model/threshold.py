@@ -49,52 +49,74 @@ def decide(outputs: Array, weights: Sequence[float]) -> Array:
 
 
 def choose_decision(
-    metric: Metric, target: Array, outputs: Array, classes: Sequence[str], deadline: float = float("inf")
+    metric: Metric,
+    target: Array,
+    outputs: Array,
+    classes: Sequence[str],
+    deadline: float = float("inf"),
+    row_weights: Array | None = None,
 ) -> Decision:
     """Weights that serve a metric of classes, chosen on out-of-fold outputs (rows, classes).
 
-    Kept only if weights chosen on four fifths of the rows make the last fifth better, beyond noise: in 95% of the
-    paired resamples. A metric of probabilities needs none.
+    `row_weights`: float64, how much each row counts in the score. Kept only if weights chosen on four fifths of the
+    rows make the last fifth better, beyond noise: in 95% of the paired resamples. A metric of probabilities needs none;
+    a one-sided one (precision, recall) would have every row answered alike, and gets none.
     """
     plain = Decision((), outputs)
-    if metric.wants != "classes" or not 2 <= len(classes) <= MOST_CLASSES:
+    if metric.wants != "classes" or metric.one_sided or not 2 <= len(classes) <= MOST_CLASSES:
         return plain
     rng = np.random.default_rng(0)
     part = np.arange(len(target)) % FOLDS
     rng.shuffle(part)
     honest = outputs.copy()
     for number in range(FOLDS):
-        chosen = _search(metric, target[part != number], outputs[part != number], rng, deadline)
+        chosen = _search(_Rows(metric, target, outputs, row_weights).take(part != number), rng, deadline)
         if chosen is None:
             return plain
         honest[part == number] *= chosen
-    gains = paired_gain(metric, target, outputs, honest, resamples=200)
+    gains = paired_gain(metric, target, outputs, honest, resamples=200, weights=row_weights)
     if not len(gains) or np.quantile(gains, 1 - CONFIDENCE) <= 0:
         return plain
-    weights = _search(metric, target, outputs, rng, deadline)
+    weights = _search(_Rows(metric, target, outputs, row_weights), rng, deadline)
     if weights is None:
         return plain
     share = weights / weights.sum()
-    scores = metric.score(target, outputs), metric.score(target, honest)
+    scores = metric.score(target, outputs, row_weights), metric.score(target, honest, row_weights)
     note = f"{_words(share, classes)}: {metric.name} {scores[0]:.4g} → {scores[1]:.4g} out-of-fold"
     return Decision(tuple(share.tolist()), honest, note)
 
 
-def _search(metric: Metric, target: Array, outputs: Array, rng: np.random.Generator, deadline: float) -> Array | None:
+@dataclass(frozen=True)
+class _Rows:
+    """What weights are chosen on."""
+
+    metric: Metric
+    target: Array
+    outputs: Array
+    counts: Array | None
+
+    def take(self, rows: Array) -> _Rows:
+        counts = None if self.counts is None else self.counts[rows]
+        return _Rows(self.metric, self.target[rows], self.outputs[rows], counts)
+
+    def loss(self, outputs: Array) -> float:
+        return self.metric.loss(self.target, outputs, self.counts)
+
+
+def _search(rows: _Rows, rng: np.random.Generator, deadline: float) -> Array | None:
     """Weights (classes,) by coordinate search from equal ones; None when the time is over."""
-    if len(target) > MOST_ROWS:
-        rows = rng.choice(len(target), MOST_ROWS, replace=False)
-        target, outputs = target[rows], outputs[rows]
-    logs = np.log(np.maximum(outputs, SMALLEST))
-    offsets = np.zeros(outputs.shape[1])
-    best = metric.loss(target, logs)
+    if len(rows.target) > MOST_ROWS:
+        rows = rows.take(rng.choice(len(rows.target), MOST_ROWS, replace=False))
+    logs = np.log(np.maximum(rows.outputs, SMALLEST))
+    offsets = np.zeros(logs.shape[1])
+    best = rows.loss(logs)
     free = range(1, len(offsets)) if len(offsets) == 2 else range(len(offsets))
     for _ in range(1 if len(offsets) == 2 else ROUNDS):
         before = best
         for number in free:
             if time.time() >= deadline:
                 return None
-            offset, loss = _best_offset(metric, target, logs + offsets, number)
+            offset, loss = _best_offset(rows, logs + offsets, number)
             if loss < best:
                 best = loss
                 offsets[number] += offset
@@ -103,7 +125,7 @@ def _search(metric: Metric, target: Array, outputs: Array, rng: np.random.Genera
     return np.exp(offsets - offsets.mean())
 
 
-def _best_offset(metric: Metric, target: Array, scores: Array, number: int) -> tuple[float, float]:
+def _best_offset(rows: _Rows, scores: Array, number: int) -> tuple[float, float]:
     """What to add to the log weight of one class, and the loss then; a lone peak is chance, so neighbours count."""
     others = np.delete(scores, number, axis=1).max(axis=1)
     lead = np.quantile(others - scores[:, number], SHARES)
@@ -111,7 +133,8 @@ def _best_offset(metric: Metric, target: Array, scores: Array, number: int) -> t
     losses = np.empty(len(lead))
     for position, offset in enumerate(lead):
         tried[:, number] = scores[:, number] + offset
-        losses[position] = metric.loss(target, tried)
+        losses[position] = rows.loss(tried)
+    losses[np.isnan(losses)] = np.inf  # some metrics have no score where one class is never answered
     smooth = np.convolve(np.pad(losses, 1, mode="edge"), [0.25, 0.5, 0.25], mode="valid")
     chosen = int(np.argmin(smooth))
     return float(lead[chosen]), float(losses[chosen])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from html import escape
 from pathlib import Path
@@ -9,15 +10,19 @@ from typing import Any
 
 from automl.data.dataset import describe_number
 from automl.data.schema import Column
-from automl.model.assembly import LeaderboardRow
+from automl.model.leaderboard import LeaderboardRow
 from automl.model.model import Card, Model
+from automl.report.account import Account, ledger_lines
+from automl.search.ledger import Ledger
 
 STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; color: #1c2430 }
 h1 { margin-bottom: 0 } h2 { margin-top: 2.2rem; border-bottom: 1px solid #d8dee6 }
 table { border-collapse: collapse; width: 100% } td, th { text-align: left; padding: .25rem .8rem .25rem 0 }
 th { border-bottom: 1px solid #d8dee6; font-weight: 600 } .n { text-align: right; font-variant-numeric: tabular-nums }
+td.n { white-space: nowrap }
 .big { font-size: 2rem; font-weight: 650 } .soft { color: #66707d }
+.narrow { width: auto }
 .bar { background: #3b6fb6; height: .6rem; border-radius: 2px }
 @media (prefers-color-scheme: dark) { body { background: #14181e; color: #dfe5ec } th, h2 { border-color: #39424e } }
 """
@@ -28,21 +33,24 @@ def write_report(
     model: Model,
     leaderboard: Sequence[LeaderboardRow],
     notes: Sequence[str],
-    private: Collection[str] = (),
+    account: Account,
 ) -> None:
-    """Write the page: scores, decisions, leaderboard, members, groups of sensitive columns, columns.
+    """Write the page: scores, advice, decisions, choices, leaderboard, groups of sensitive columns, columns, time.
 
-    No cell of a `private` column is shown, and none of a text.
+    No cell of a private column (see `Card`) is shown, and none of a text.
     """
     card, schema = model.card, model.schema
     sections = [
         f"<h1>{escape(card.name)}</h1>",
         f'<p class="soft">{schema.task} {escape(schema.target)} · {card.rows:,} rows · {escape(card.created)}</p>',
         _scores(card),
+        *(["<h2>What the search shows</h2>" + _list(account.advice)] if account.advice else []),
         "<h2>What was decided</h2>" + _list([*notes, *card.notes]),
+        *(["<h2>Choices</h2>" + _choices(account, card.metric)] if account.choices else []),
         "<h2>Leaderboard</h2>" + _leaderboard(leaderboard, card.metric),
         *("<h2>Groups of " + escape(figures["column"]) + "</h2>" + _groups(figures) for figures in card.fairness),
-        "<h2>Columns</h2>" + _columns(schema.columns, private),
+        "<h2>Columns</h2>" + _columns(schema.columns, card.private),
+        *(["<h2>Where the time went</h2>" + _time(account.ledger)] if account.ledger else []),
         f'<h2>Data</h2><p class="soft">SHA-256 of the cells: {escape(card.fingerprint)}</p>',
     ]
     body = "\n".join(sections)
@@ -56,11 +64,13 @@ def write_report(
 def _scores(card: Card) -> str:
     said = {
         "holdout": "on the holdout that no decision saw",
+        "nested": "with the members chosen on other rows",
         "out_of_fold": "of the ensemble, out-of-fold (what the search chose by)",
     }
-    if "holdout_low" in card.scores:
-        between = f"{card.scores['holdout_low']:.4g} to {card.scores['holdout_high']:.4g}"
-        said["holdout"] += f", 95% interval {between}"
+    for name in ("holdout", "nested"):
+        if f"{name}_low" in card.scores:
+            between = f"{card.scores[f'{name}_low']:.4g} to {card.scores[f'{name}_high']:.4g}"
+            said[name] += f", 95% interval {between}"
     parts = [
         f'<p><span class="big">{card.scores[name]:.5g}</span> {escape(card.metric)} {text}</p>'
         for name, text in said.items()
@@ -76,18 +86,52 @@ def _list(items: Iterable[str]) -> str:
 def _leaderboard(rows: Sequence[LeaderboardRow], metric: str) -> str:
     if not rows:
         return "<p>No trial finished; the model answers the best constant.</p>"
-    header = f'<th class="n">#</th><th>architecture</th><th class="n">{escape(metric)}</th><th>weight</th>'
-    header += '<th class="n">fit s</th><th class="n">ms/row</th><th>parameters</th>'
+    ties = sum(row.tie for row in rows) > 1
+    header = f'<th class="n">#</th><th>architecture</th><th class="n">{escape(metric)}</th><th class="n">± folds</th>'
+    header += '<th class="n">train</th><th>weight</th><th class="n">fit s</th><th class="n">one row, ms</th>'
+    header += '<th class="n">MB</th><th>parameters</th>'
     lines = []
     for row in rows:
         parameters = ", ".join(f"{name} {_short(value)}" for name, value in row.parameters.items())
+        figures = (row.seconds, row.row_ms, row.mb)
         lines.append(
-            f'<tr><td class="n">{row.rank}</td><td>{escape(row.architecture)}</td><td class="n">{row.score:.5g}</td>'
+            f'<tr><td class="n">{row.rank}{" =" if ties and row.tie else ""}</td><td>{escape(row.architecture)}</td>'
+            f'<td class="n">{row.score:#.5g}</td><td class="n">{_known(row.spread, ".2g")}</td>'
+            f'<td class="n">{_known(row.train_score, "#.5g")}</td>'
             f'<td><div class="bar" style="width:{row.weight * 6:.2f}rem" title="{row.weight:.2f}"></div></td>'
-            f'<td class="n">{row.seconds:.1f}</td><td class="n">{row.predict_ms_per_row:.3f}</td>'
-            f'<td class="soft">{escape(parameters)}</td></tr>'
+            + "".join(f'<td class="n">{value:.2f}</td>' for value in figures)
+            + f'<td class="soft">{escape(parameters)}</td></tr>'
         )
-    return f"<table><tr>{header}</tr>{''.join(lines)}</table>"
+    legend = '<p class="soft">= a tie: what parts it from the best is no more than chance</p>' if ties else ""
+    return f"<table><tr>{header}</tr>{''.join(lines)}</table>{legend}"
+
+
+def _known(value: float, form: str) -> str:
+    return f"{value:{form}}" if math.isfinite(value) else ""
+
+
+def _choices(account: Account, metric: str) -> str:
+    header = f'<th></th><th class="n">{escape(metric)}</th><th class="n">one row, ms</th><th class="n">MB</th><th></th>'
+    lines = []
+    for choice in account.different:
+        names = account.names_of(choice)
+        figures = (f"{choice.score:#.5g}", f"{choice.row_ms:.2f}", f"{choice.bytes / 1e6:.1f}")
+        cells = "".join(f'<td class="n">{figure}</td>' for figure in figures)
+        taken = "taken" if account.taken in names else ""
+        lines.append(f"<tr><td>{', '.join(names)}</td>{cells}<td>{taken}</td></tr>")
+    return f"<table class='narrow'><tr>{header}</tr>{''.join(lines)}</table>"
+
+
+def _time(ledger: Ledger) -> str:
+    """The stages as bars on one scale, then the lines that the terminal prints."""
+    whole = sum(seconds for _, seconds in ledger.stages) or 1.0
+    lines = [
+        f'<tr><td>{escape(stage)}</td><td class="n">{seconds:.1f} s</td>'
+        f'<td><div class="bar" style="width:{seconds / whole * 30:.2f}rem"></div></td></tr>'
+        for stage, seconds in ledger.stages
+    ]
+    said = "".join(f'<p class="soft">{escape(line)}</p>' for line in ledger_lines(ledger)[1:])
+    return f'<table class="narrow">{"".join(lines)}</table>{said}'
 
 
 def _short(value: object) -> str:

@@ -49,7 +49,8 @@ def enlarged(examples: Examples, problem: Problem) -> Examples:
     target = examples.target[parents]
     if problem.schema.task == "regress":
         target = target + share * (examples.target[partners] - target)
-    return Examples(Features(arrays), np.concatenate([examples.target, target]))
+    weights = None if examples.weights is None else np.concatenate([examples.weights, examples.weights[parents]])
+    return Examples(Features(arrays), np.concatenate([examples.target, target]), weights)
 
 
 def worth_augmenting(

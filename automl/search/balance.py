@@ -48,7 +48,7 @@ def class_factors(target: Array, classes: int) -> Array:
 
 def weighted(examples: Examples, factors: Array) -> Examples:
     """The same rows with weights by class; their mean is 1, so that penalties keep their meaning."""
-    weights = factors[examples.target]
+    weights = factors[examples.target] * (1.0 if examples.weights is None else examples.weights)
     return replace(examples, weights=weights / weights.mean())
 
 
@@ -72,6 +72,11 @@ class BalancedLearner:
     classes: int
     balance: Balance
     correction: Array = field(default_factory=lambda: np.zeros(0))
+
+    @property
+    def steps(self) -> int:
+        """Of the learner inside, 0 if it has none."""
+        return int(getattr(self.learner, "steps", 0))
 
     def fit(self, train: Examples, valid: Examples, progress: Progress) -> None:
         # The rows that stop the training are balanced alike, or it would stop as soon as rare classes begin to count.

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from automl.errors import OptionError
@@ -17,6 +18,7 @@ DURATION = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([a-z]*)\s*", re.IGNORECASE)
 RESERVE_LEAST_S = 5.0
 RESERVE_SHARE = 0.08
 RESERVE_MOST_S = 60.0
+REFIT_SHARE = 0.15  # for teaching the chosen members on all rows, where that is wanted
 # Of a short budget: what is chosen from after so little search is quick to load.
 RESERVE_SHORT_SHARE = 0.35
 # Kept for delivering as long as there is nothing to choose from: a single small model, or the constant.
@@ -34,10 +36,11 @@ def parse_duration(text: str) -> float:
 
 @dataclass(frozen=True)
 class Budget:
-    """A wall-clock budget of `seconds` from `started` (a `time.time()` instant)."""
+    """A wall-clock budget of `seconds` from `started` (a `time.time()` instant). `refit`: some are kept for that."""
 
     seconds: float
     started: float
+    refit: bool = False
 
     @property
     def deadline(self) -> float:
@@ -48,12 +51,18 @@ class Budget:
     def search_deadline(self) -> float:
         """When the search must end, so that ensemble, self-test and report still fit."""
         reserve = min(max(RESERVE_LEAST_S, RESERVE_SHARE * self.seconds), RESERVE_MOST_S)
-        return self.deadline - min(reserve, RESERVE_SHORT_SHARE * self.seconds)
+        if self.refit:
+            reserve += REFIT_SHARE * self.seconds
+        return self.deadline - (0.0 if math.isinf(self.seconds) else min(reserve, RESERVE_SHORT_SHARE * self.seconds))
 
     @property
     def last_moment(self) -> float:
         """When even a search that has found nothing yet must end."""
         return self.deadline - min(LAST_MOST_S, LAST_SHARE * self.seconds)
+
+    def waiting(self, seconds: float) -> Budget:
+        """The budget after so many seconds that do not count against it."""
+        return replace(self, started=self.started + seconds)
 
     def elapsed(self) -> float:
         """Seconds since the start."""
@@ -79,12 +88,20 @@ def usable_cores() -> int:
     return cores if limit == "max" else max(1, min(cores, int(float(limit) / float(period))))
 
 
-def plan_threads(cells: int, cores: int) -> ThreadPlan:
+WORKER_BYTES = 300 << 20  # a worker with the boosters loaded: 260 MB, measured
+COORDINATOR_BYTES = 300 << 20
+COPIES = 12  # bytes a cell: float32 features of the folds, a booster's own copy
+
+
+def plan_threads(cells: int, cores: int, workers: int | None = None, memory: float = math.inf) -> ThreadPlan:
     """Small data (cells = rows × columns): one thread a trial, a trial a core. Large data: one trial, all threads.
 
-    A booster gains little from a second thread below some million cells, while a second trial gains fully.
+    A booster gains little from a second thread below some million cells, while a second trial gains fully. `workers`
+    fixes how many trials run side by side. No more of them than fit into `memory` bytes.
     """
+    affordable = max(int(min((memory - COORDINATOR_BYTES) / (WORKER_BYTES + COPIES * cells), cores)), 1)
     if cells <= 5_000_000:
-        return ThreadPlan(slots=cores, threads=1)
-    slots = 1 if cells > 50_000_000 or cores < 4 else 2
+        return ThreadPlan(slots=min(workers or cores, affordable), threads=1)
+    slots = workers or (1 if cells > 50_000_000 or cores < 4 else 2)
+    slots = min(slots, affordable)
     return ThreadPlan(slots=slots, threads=max(cores // slots, 1))

@@ -9,38 +9,135 @@ from __future__ import annotations
 import math
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+import numpy as np
 
 from automl.data.dataset import Array
 from automl.metrics import Metric
 
 ROUNDS = 25  # more gave no measurable gain (Salinas & Erickson, TabRepo, AutoML 2024)
-CANDIDATES = 30  # the best by their own loss; each round tries all of them
-WORTH = 1e-4  # relative gain that pays for a further member; below it lies the noise of choosing
+PATIENCE = 5  # rounds without a gain; what comes after them was never worth its time (measured on nine tables)
+CANDIDATES = 30  # the best by their own loss; the first round tries all of them
+NARROWED = 15  # the best of the first round; later rounds try these
+WORTH = 1e-4  # relative gain that pays for a further member; of few rows half a row, 0.5 / rows
+
+# Rows to choose by, of many: their noise is below what members differ by, and the choice costs the same at any size.
+CHOOSING_ROWS = 20_000
+CHOOSING_CELLS = 200_000  # rows x outputs of a candidate, which bounds the memory for all of them
+RARE_ROWS = 400  # of the rarest of two classes at least so many, as far as the cells allow
 
 
-def select_members(
-    outputs: Mapping[int, Array], target: Array, metric: Metric, floor: float = math.inf, deadline: float = math.inf
-) -> dict[int, int]:
-    """Counts by trial number. `outputs`: number -> out-of-fold outputs aligned with `target`.
+@dataclass(frozen=True)
+class Cost:
+    """What learners take for a row that comes alone, and their size on disk."""
 
-    Trials no better than `floor`, the loss of the best constant, are no candidates if there is any better one. Ends
-    early at the `deadline` (a `time.time()` instant); at least the single best trial is chosen. Of equally good
-    ensembles the smaller is taken.
+    row_ms: float = 0.0
+    bytes: float = 0.0
+
+    def __add__(self, other: Cost) -> Cost:
+        return Cost(self.row_ms + other.row_ms, self.bytes + other.bytes)
+
+    def within(self, limit: Cost) -> bool:
+        return self.row_ms <= limit.row_ms and self.bytes <= limit.bytes
+
+
+UNLIMITED = Cost(math.inf, math.inf)
+
+
+@dataclass(frozen=True)
+class Pool:
+    """What an ensemble is chosen from. `outputs`: trial number -> out-of-fold outputs aligned with `target`.
+
+    `costs` by number: nothing where left out. Trials no better than `floor`, the loss of the best constant, are no
+    candidates if there is any better one. `units`: int64 per row, the same where rows hang together; `row_weights`:
+    float64 per row, how much it counts. The choosing ends early at the `deadline` (a `time.time()` instant).
     """
-    losses = {number: metric.loss(target, output) for number, output in outputs.items()}
-    ranked = sorted(losses, key=lambda number: losses[number])[:CANDIDATES]
-    candidates = [number for number in ranked if not losses[number] >= floor] or ranked[:1]
+
+    outputs: Mapping[int, Array]
+    target: Array
+    metric: Metric
+    costs: Mapping[int, Cost] = field(default_factory=dict)
+    floor: float = math.inf
+    deadline: float = math.inf
+    units: Array | None = None
+    row_weights: Array | None = None
+
+    def loss(self, outputs: Array) -> float:
+        """The metric's loss; infinite where it is undefined."""
+        loss = self.metric.loss(self.target, outputs, self.row_weights)
+        return loss if math.isfinite(loss) else math.inf
+
+    @cached_property
+    def losses(self) -> dict[int, float]:
+        """The loss of each trial by itself."""
+        return {number: self.loss(outputs) for number, outputs in self.outputs.items()}
+
+    def mixed(self, counts: Mapping[int, float]) -> Array:
+        """The outputs of an ensemble: the mean of its members', weighted."""
+        total = sum(counts.values())
+        return np.asarray(sum(self.outputs[number] * (weight / total) for number, weight in counts.items()))
+
+    def cost(self, numbers: Iterable[int]) -> Cost:
+        """Of all these trials together."""
+        return sum((self.costs.get(number, Cost()) for number in numbers), Cost())
+
+    def take(self, rows: Array) -> Pool:
+        """The same trials, judged by some of the rows."""
+        return replace(
+            self,
+            outputs={number: output[rows] for number, output in self.outputs.items()},
+            target=self.target[rows],
+            units=None if self.units is None else self.units[rows],
+            row_weights=None if self.row_weights is None else self.row_weights[rows],
+        )
+
+
+def select_members(pool: Pool, limit: Cost = UNLIMITED) -> dict[int, int]:
+    """Counts by trial number of the ensemble of least loss whose members together cost no more than `limit`.
+
+    At least the single best trial that the limit allows is chosen; none if it allows none. Of equally good ensembles
+    the one of fewer rounds is taken, of equally good trials the smaller one.
+    """
+    allowed = [number for number in pool.outputs if pool.cost([number]).within(limit)]
+    if not allowed:
+        return {}
+    sizes = {number: (pool.cost([number]).bytes, number) for number in allowed}
+    losses = pool.losses
+    ranked = sorted(allowed, key=lambda number: (losses[number], sizes[number]))[:CANDIDATES]
+    candidates = [number for number in ranked if not losses[number] >= pool.floor] or ranked[:1]
     chosen = [candidates[0]]
-    total = outputs[candidates[0]].copy()
+    total = pool.outputs[candidates[0]].copy()
     best, best_size = losses[candidates[0]], 1
+    worth = max(WORTH, 0.5 / len(pool.target))
     for size in range(2, ROUNDS + 1):
-        if time.time() >= deadline:
+        if time.time() >= pool.deadline or size - best_size > PATIENCE:
             break
-        trials = {number: metric.loss(target, (total + outputs[number]) / size) for number in candidates}
-        winner = min(candidates, key=lambda number: trials[number])
+        spent = pool.cost(set(chosen))
+        tried = {
+            number: pool.loss((total + pool.outputs[number]) / size)
+            for number in candidates
+            if number in chosen or (spent + pool.cost([number])).within(limit)
+        }
+        order = sorted(tried, key=lambda number: (tried[number], sizes[number]))
+        candidates = order[:NARROWED] if size == 2 else candidates
+        winner = order[0]
         chosen.append(winner)
-        total += outputs[winner]
-        if trials[winner] < best - WORTH * abs(best):
-            best, best_size = trials[winner], size
+        total += pool.outputs[winner]
+        if tried[winner] < best - worth * abs(best):
+            best, best_size = tried[winner], size
     return dict(Counter(chosen[:best_size]))
+
+
+def choosing_rows(target: Array, outputs: int, classes: bool) -> Array:
+    """Positions (sorted, seeded) of the rows by which an ensemble is chosen: all, or enough of many."""
+    wanted = CHOOSING_ROWS
+    if classes and outputs == 2:
+        rarest = max(int(np.bincount(target, minlength=2).min()), 1)
+        wanted = max(wanted, math.ceil(len(target) * RARE_ROWS / rarest))
+    wanted = min(wanted, CHOOSING_CELLS // outputs)
+    if len(target) <= wanted:
+        return np.arange(len(target))
+    return np.sort(np.random.default_rng(0).choice(len(target), wanted, replace=False))

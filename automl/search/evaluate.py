@@ -6,29 +6,37 @@ import importlib
 import json
 import math
 import os
+import resource
 import shutil
 import time
-from collections.abc import Callable, Generator
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from automl.data.dataset import Array
-from automl.data.splits import Split, each_fold
+from automl.data.splits import EARLY_STOPPING_SHARE, Split, each_fold
 from automl.errors import SearchError
 from automl.metrics import Metric
 from automl.search.augmentation import enlarged
 from automl.search.balance import Balance, balanced
 from automl.search.run import TrialResult
-from automl.task import Architecture, Examples, Learner, Parameters, Problem, Progress
+from automl.task import Architecture, Examples, Features, Learner, Parameters, Problem, Progress
+
+MOST_KEPT_BYTES = 256 << 20  # of all folds together, in each worker
+PRUNED = "pruned"  # what Failed says of a trial that was stopped between folds
+TAUGHT_ROWS = 1_000  # of the training rows show how well they were learned
+ROW_TIMES = 5
 
 
 @dataclass(frozen=True)
 class TrialSpec:
     """What a worker is told of a trial. Plain JSON.
 
-    It may take `seconds` once its libraries are imported, and never goes on beyond `deadline`.
+    It may take `seconds` once its libraries are imported, and never goes on beyond `deadline`. With `refit`, the number
+    is that of a finished trial, to be taught once more on all rows, in so many `steps` (see `teach_all`).
     """
 
     number: int
@@ -37,15 +45,26 @@ class TrialSpec:
     seconds: float
     deadline: float
     threads: int
+    refit: bool = False
+    steps: int = 0
+
+
+@dataclass(frozen=True)
+class FitBegan:
+    """A learner of the trial is being fitted from now on."""
+
+    trial: int
+    fold: int
 
 
 @dataclass(frozen=True)
 class FoldScored:
-    """One fold of a trial is done; the coordinator answers whether to go on."""
+    """One fold of a trial is done; the coordinator answers whether to go on. `seconds`: inside `Learner.fit`."""
 
     trial: int
     fold: int
     loss: float
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -73,14 +92,25 @@ class Reported:
     score: float
 
 
-TrialEvent = FoldScored | Finished | Failed | Reported
+TrialEvent = FitBegan | FoldScored | Finished | Failed | Reported
+
+
+@dataclass(frozen=True)
+class Fold:
+    """The rows of one fold; the same objects for every trial: plugins may remember what they learned of them."""
+
+    number: int
+    train: Examples
+    valid: Examples
+    rows: Array
 
 
 @dataclass(frozen=True)
 class Workbench:
     """What every trial of a run shares: the problem, all examples, their split, the metric, the trials' folder.
 
-    `balance` and `augment` change the rows that learners are taught with, never those they are judged by.
+    `balance` and `augment` change the rows that learners are taught with, never those they are judged by. `tell` gets
+    the events that nobody answers.
     """
 
     problem: Problem
@@ -89,9 +119,24 @@ class Workbench:
     metric: Metric
     trials_folder: Path
     device: str = "cpu"
-    report: Callable[[int, int, float], None] = lambda trial, step, score: None
+    tell: Callable[[TrialEvent], None] = lambda event: None
     balance: Balance = "none"
     augment: bool = False
+    kept: dict[int, Fold] = field(default_factory=dict)
+
+    def folds(self) -> Iterator[Fold]:
+        """Every fold, kept in memory if all of them take little of it, else only the one in use."""
+        small = self.split.folds * _bytes(self.examples.features) <= MOST_KEPT_BYTES
+        for number, train, valid in each_fold(self.split):
+            if number not in self.kept:
+                if not small:
+                    self.kept.clear()
+                self.kept[number] = Fold(number, self.examples.take(train), self.examples.take(valid), valid)
+            yield self.kept[number]
+
+    def loss(self, examples: Examples, outputs: Array) -> float:
+        """The loss of these outputs."""
+        return self.metric.loss(examples.target, outputs, examples.weights)
 
 
 def evaluate(
@@ -109,39 +154,71 @@ def evaluate(
     out_of_fold = np.full(_shape(len(target), bench.problem), np.nan)
     losses: list[float] = []
     started, predicting = time.time(), 0.0
-    for fold, train, valid in each_fold(split):
-        learner = trial.fit(train, valid)
-        valid_features = bench.examples.features.take(valid)
+    for fold in bench.folds():
+        learner, seconds = trial.fit(fold.number, fold.train, fold.valid)
         begun = time.perf_counter()
-        out_of_fold[valid] = _checked(learner.predict(valid_features), len(valid), bench.problem)
+        out_of_fold[fold.rows] = _checked(learner.predict(fold.valid.features), len(fold.rows), bench.problem)
         predicting += time.perf_counter() - begun
         if not split.forward:
-            trial.keep(learner)
-        losses.append(bench.metric.loss(target[valid], out_of_fold[valid]))
-        if not (yield FoldScored(spec.number, fold, losses[-1])):
+            trial.keep(learner, fold.valid.features)
+        losses.append(bench.loss(fold.valid, out_of_fold[fold.rows]))
+        if not (yield FoldScored(spec.number, fold.number, losses[-1], seconds)):
             shutil.rmtree(trial.draft, ignore_errors=True)
             return None
     if final := split.final():
-        trial.keep(trial.fit(*final))
+        train, valid = (bench.examples.take(rows) for rows in final)
+        trial.keep(trial.fit(split.folds, train, valid)[0], valid.features)
     rows = split.validated
     result = TrialResult(
         number=spec.number,
         architecture=spec.architecture,
         parameters=dict(spec.parameters),
-        loss=bench.metric.loss(target[rows], out_of_fold[rows]),
+        loss=bench.loss(bench.examples.take(rows), out_of_fold[rows]),
         fold_losses=tuple(losses),
         seconds=time.time() - started,
         predict_ms_per_row=1000 * predicting / max(len(rows), 1),
+        **trial.measured(),
     )
+    if not math.isfinite(result.loss):
+        weights = bench.examples.weights
+        why = bench.metric.complaint(target[rows], out_of_fold[rows], None if weights is None else weights[rows])
+        raise SearchError(f"{result.architecture} has no score: {why}")
     _publish(result, out_of_fold, trial.held_out(), trial.draft, bench.trials_folder)
     return result
+
+
+def teach_all(spec: TrialSpec, family: Architecture, bench: Workbench) -> None:
+    """One learner on all rows in place of those of the folds, and what such a learner answers to the holdout.
+
+    For the holdout a first learner is taught on all rows but those. Both lie in the trial's folder under refit/, which
+    appears when it is complete.
+    """
+    trial = _Trial.begin(spec, family, bench)
+    home = trial.draft / "refit"
+    (home / "learner").mkdir(parents=True)
+    every = np.arange(len(bench.examples))
+    held = bench.split.holdout
+    trial.sizes = [len(every)] * (2 if len(held) else 1)
+    outputs = np.zeros(_shape(0, bench.problem))
+    if len(held):
+        learner = trial.teach(np.setdiff1d(every, held))
+        outputs = _checked(learner.predict(bench.examples.features.take(held)), len(held), bench.problem)
+    np.save(home / "holdout.npy", outputs, allow_pickle=False)
+    learner = trial.teach(every)
+    learner.save(home / "learner")
+    record = {"row_ms": _row_ms(learner, bench.examples.features), "seconds": trial.fit_seconds}
+    (home / "refit.json").write_text(json.dumps(record))
+    final = bench.trials_folder / f"{spec.number:05d}" / "refit"
+    shutil.rmtree(final, ignore_errors=True)
+    home.rename(final)
+    shutil.rmtree(trial.draft)
 
 
 @dataclass
 class _Trial:
     """A trial in the making. `sizes`: training rows of the fits that are still to come, by which they share the time.
 
-    `answers`: the outputs of each kept learner for the holdout.
+    `answers`: the outputs of each kept learner for the holdout. `taught`: the loss of each on rows it was taught with.
     """
 
     spec: TrialSpec
@@ -150,7 +227,11 @@ class _Trial:
     draft: Path
     deadline: float
     sizes: list[int]
-    answers: list[Array]
+    answers: list[Array] = field(default_factory=list)
+    taught: list[float] = field(default_factory=list)
+    steps: list[int] = field(default_factory=list)
+    fit_seconds: float = 0.0
+    row_ms: float = 0.0
 
     @classmethod
     def begin(cls, spec: TrialSpec, family: Architecture, bench: Workbench) -> _Trial:
@@ -161,27 +242,43 @@ class _Trial:
         sizes = [len(train) for _, train, _ in each_fold(bench.split)]
         if final := bench.split.final():
             sizes.append(len(final[0]))
-        return cls(spec, family, bench, draft, min(time.time() + spec.seconds, spec.deadline), sizes, [])
+        return cls(spec, family, bench, draft, min(time.time() + spec.seconds, spec.deadline), sizes)
 
-    def fit(self, train: Array, valid: Array) -> Learner:
-        """A learner taught on these rows, stopped by those, within its share of the time."""
+    def fit(self, fold: int, train: Examples, valid: Examples) -> tuple[Learner, float]:
+        """A learner taught on these rows, stopped by those, within its share of the time; seconds it took."""
         from optuna.trial import FixedTrial
 
         bench, spec = self.bench, self.spec
-        taught = bench.examples.take(train)
         learner = self.family.build(FixedTrial(dict(spec.parameters)), bench.problem)
         learner = balanced(learner, self.family, bench.problem, bench.balance)
-        if bench.augment:
-            taught = enlarged(taught, bench.problem)
+        if not self.family.weighs:
+            train, valid = replace(train, weights=None), replace(valid, weights=None)
+        rows = enlarged(train, bench.problem) if bench.augment else train
         left = self.deadline - time.time()
         share = left * self.sizes[0] / sum(self.sizes)
         del self.sizes[0]
-        progress = Progress(time.time() + share, spec.threads, bench.device, self._report)
-        learner.fit(taught, bench.examples.take(valid), progress)
-        return learner
+        progress = Progress(time.time() + share, spec.threads, spec.steps, bench.device, self._report)
+        bench.tell(FitBegan(spec.number, fold))
+        began = time.perf_counter()
+        learner.fit(rows, valid, progress)
+        seconds = time.perf_counter() - began
+        self.fit_seconds += seconds
+        self.steps.append(int(getattr(learner, "steps", 0)))
+        known = train.take(np.arange(0, len(train), max(len(train) // TAUGHT_ROWS, 1)))
+        self.taught.append(bench.loss(known, learner.predict(known.features)))
+        return learner, seconds
 
-    def keep(self, learner: Learner) -> None:
-        """Save a learner that will answer for the model, and what it answers to the holdout."""
+    def teach(self, rows: Array) -> Learner:
+        """A learner of these rows in the steps that are known to be best; without steps, a tenth of them stops it."""
+        if self.spec.steps:
+            examples = self.bench.examples.take(rows)
+            return self.fit(0, examples, examples)[0]
+        stopping = np.zeros(len(rows), dtype=bool)
+        stopping[:: round(1 / EARLY_STOPPING_SHARE)] = True
+        return self.fit(0, self.bench.examples.take(rows[~stopping]), self.bench.examples.take(rows[stopping]))[0]
+
+    def keep(self, learner: Learner, features: Features) -> None:
+        """Save a learner that will answer for the model, and what it answers to the holdout; time it on one row."""
         home = self.draft / "learners" / str(len(self.answers))
         home.mkdir(parents=True)
         learner.save(home)
@@ -191,20 +288,45 @@ class _Trial:
             features = self.bench.examples.features.take(holdout)
             outputs = _checked(learner.predict(features), len(holdout), self.bench.problem)
         self.answers.append(outputs)
+        self.row_ms += _row_ms(learner, features)
 
     def held_out(self) -> Array:
         """What the kept learners together answer to the holdout."""
         return np.asarray(np.mean(self.answers, axis=0))
 
+    def measured(self) -> dict[str, Any]:
+        """What is known of a trial besides its scores, as fields of its result."""
+        return {
+            "train_loss": float(np.mean(self.taught)),
+            "fit_seconds": self.fit_seconds,
+            "row_ms": self.row_ms,
+            "bytes": sum(path.stat().st_size for path in self.draft.rglob("*") if path.is_file()),
+            "steps": round(float(np.mean(self.steps))),
+            "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        }
+
     def _report(self, step: int, score: float) -> None:
-        self.bench.report(self.spec.number, step, score)
+        self.bench.tell(Reported(self.spec.number, step, score))
+
+
+def _row_ms(learner: Learner, features: Features) -> float:
+    """Median milliseconds for a row that comes alone, once warm."""
+    times = []
+    for turn in range(1 + ROW_TIMES):
+        row = features.take(np.array([turn % len(features)]))
+        began = time.perf_counter()
+        learner.predict(row)
+        times.append(time.perf_counter() - began)
+    return 1000 * float(np.median(times[1:]))
+
+
+def _bytes(features: Features) -> int:
+    return sum(array.nbytes for array in features.arrays.values())
 
 
 def _publish(result: TrialResult, out_of_fold: Array, held_out: Array, draft: Path, trials: Path) -> None:
     np.save(draft / "out_of_fold.npy", out_of_fold, allow_pickle=False)
     np.save(draft / "holdout.npy", held_out, allow_pickle=False)
-    if not math.isfinite(result.loss):
-        raise SearchError(f"the score of {result.architecture} is not a number")
     with (draft / "result.json").open("w", encoding="utf-8") as file:
         json.dump(asdict(result), file)
         file.flush()

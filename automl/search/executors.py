@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import selectors
 import signal
@@ -11,7 +12,7 @@ import subprocess
 import sys
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, cast
@@ -19,10 +20,24 @@ from typing import IO, cast
 from automl.hooks import find_architecture
 from automl.search import evaluate as events
 from automl.search.budget import ThreadPlan
-from automl.search.evaluate import Failed, Finished, FoldScored, TrialEvent, TrialSpec, Workbench, evaluate
+from automl.search.evaluate import (
+    PRUNED,
+    Failed,
+    Finished,
+    FoldScored,
+    TrialEvent,
+    TrialSpec,
+    Workbench,
+    evaluate,
+    teach_all,
+)
 from automl.search.run import TrialResult
+from automl.search.worker import open_workbench
 from automl.task import Runtime
 
+WATCH_S = 0.1  # between two looks at the memory
+NEAR = 0.93  # of the memory limit: what is taken between two looks must still fit
+NEW_WORKER_BYTES = 350 << 20  # with its libraries and its share of small data
 EXIT_S = 2.0  # a worker whose output has ended may still be on its way out
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_MAX_THREADS")
 
@@ -32,10 +47,18 @@ class Executor(ABC):
     must be answered; Finished or Failed ends it."""
 
     plan: ThreadPlan
+    peak_mb: float = 0.0  # of all processes together, as far as it is watched
 
     @abstractmethod
     def room(self) -> bool:
         """Can another trial be submitted now?"""
+
+    def open(self, run_folder: Path) -> None:  # noqa: B027 - most have nothing to do
+        """The run whose trials are to be evaluated; before the first `submit`."""
+
+    def memory_mb(self) -> float:
+        """Resident megabytes of all processes now; NaN where nobody looks."""
+        return float("nan")
 
     @abstractmethod
     def submit(self, spec: TrialSpec, runtime: Runtime) -> None:
@@ -64,23 +87,34 @@ class InlineExecutor(Executor):
     It cannot kill a fit that overruns; learners stop by themselves.
     """
 
-    def __init__(self, bench: Workbench) -> None:
+    def __init__(self, bench: Workbench | None = None) -> None:
         self.plan = ThreadPlan(slots=1, threads=1)
         self._bench = bench
         self._spec: TrialSpec | None = None
         self._trial: Generator[FoldScored, bool, TrialResult | None] | None = None
         self._go_on: bool | None = None
+        self._refitted: list[int] = []
+
+    def open(self, run_folder: Path) -> None:
+        self._bench = open_workbench(run_folder)
 
     def room(self) -> bool:
         return self._spec is None
 
     def submit(self, spec: TrialSpec, runtime: Runtime) -> None:
+        bench = cast(Workbench, self._bench)
+        family = find_architecture(bench.problem.modality, spec.architecture)
+        if spec.refit:
+            teach_all(spec, family, bench)
+            self._refitted.append(spec.number)
+            return
         self._spec = spec
-        family = find_architecture(self._bench.problem.modality, spec.architecture)
-        self._trial = evaluate(spec, family, self._bench)
+        self._trial = evaluate(spec, family, bench)
         self._go_on = None
 
     def wait(self, seconds: float) -> list[TrialEvent]:
+        if self._refitted:
+            return [Finished(self._refitted.pop(), math.nan)]
         if self._spec is None or self._trial is None:
             return []
         number = self._spec.number
@@ -88,7 +122,7 @@ class InlineExecutor(Executor):
             return [next(self._trial) if self._go_on is None else self._trial.send(self._go_on)]
         except StopIteration as end:
             self._spec = None
-            return [Failed(number, "pruned") if end.value is None else Finished(number, end.value.loss)]
+            return [Failed(number, PRUNED) if end.value is None else Finished(number, end.value.loss)]
         except Exception as error:  # a configuration may fail in any way
             self._spec = None
             return [Failed(number, f"{type(error).__name__}: {error}")]
@@ -97,7 +131,7 @@ class InlineExecutor(Executor):
         self._go_on = go_on
 
     def running(self) -> list[int]:
-        return [] if self._spec is None else [self._spec.number]
+        return self._refitted + ([] if self._spec is None else [self._spec.number])
 
     def close(self) -> None:
         self._spec = None
@@ -108,7 +142,6 @@ class _Worker:
     """A child process and the trial in its hands."""
 
     process: subprocess.Popen[bytes]
-    slot: int
     runtime: Runtime
     trial: int | None = None
     unread: bytes = b""
@@ -121,31 +154,48 @@ class _Worker:
     def outbox(self) -> IO[bytes]:
         return cast(IO[bytes], self.process.stdout)
 
+    def resident(self) -> int:
+        """Resident bytes; 0 once it has ended."""
+        return resident_bytes(self.process.pid)
+
 
 class LocalExecutor(Executor):
-    """Child processes on this machine: a slot per trial, and in each slot one worker per runtime.
+    """Child processes on this machine, each kept between trials: importing libraries costs seconds.
 
-    Workers are kept between trials (importing libraries costs seconds) and killed when the time is up.
+    Those of torch and those of the OpenMP boosters are different processes; what is plain goes with the latter. When
+    all processes together come near `memory` bytes, the largest worker is killed, and from then on fewer trials run
+    side by side.
     """
 
-    def __init__(self, run_folder: Path, plan: ThreadPlan) -> None:
+    def __init__(self, plan: ThreadPlan, memory: float = math.inf) -> None:
         self.plan = plan
-        self._folder = run_folder
-        self._log = (run_folder / "workers.log").open("ab")
-        self._workers: dict[tuple[int, Runtime], _Worker] = {}
+        self.peak_mb = 0.0
+        self._memory = memory
+        self._slots = plan.slots
+        self._folder: Path | None = None
+        self._workers: list[_Worker] = []
         self._selector = selectors.DefaultSelector()
+        self._too_large: set[int] = set()
+        self._looked = 0.0
+
+    def warm(self, libraries: Sequence[str]) -> None:
+        """Start the workers of the OpenMP libraries, which import these while the data is still being looked at."""
+        for _ in range(self._slots):
+            self._start("openmp", libraries)
+
+    def open(self, run_folder: Path) -> None:
+        self._folder = run_folder
+        for worker in self._workers:
+            self._tell(worker, str(run_folder.absolute()))
 
     def room(self) -> bool:
-        return len(self.running()) < self.plan.slots
+        return len(self.running()) < self._slots
 
     def running(self) -> list[int]:
-        return [worker.trial for worker in self._workers.values() if worker.trial is not None]
+        return [worker.trial for worker in self._workers if worker.trial is not None]
 
     def submit(self, spec: TrialSpec, runtime: Runtime) -> None:
-        busy = {worker.slot for worker in self._workers.values() if worker.trial is not None}
-        free = [slot for slot in range(self.plan.slots) if slot not in busy]
-        warm = [slot for slot in free if (slot, runtime) in self._workers]
-        worker = self._worker((warm or free)[0], runtime)
+        worker = self._idle("openmp" if runtime == "plain" else runtime)
         worker.trial = spec.number
         self._tell(worker, asdict(spec))
 
@@ -155,40 +205,70 @@ class LocalExecutor(Executor):
         while not found and (left := until - time.monotonic()) > 0:
             if not self._workers:
                 time.sleep(min(left, 0.05))
-            for key, _ in self._selector.select(left):
+            for key, _ in self._selector.select(min(left, WATCH_S)):
                 found += self._read(key.data)
+            self._watch()
         return found
 
     def answer(self, trial: int, go_on: bool) -> None:
-        for worker in self._workers.values():
+        for worker in self._workers:
             if worker.trial == trial:
                 self._tell(worker, go_on)
 
+    def memory_mb(self) -> float:
+        return (resident_bytes(os.getpid()) + sum(worker.resident() for worker in self._workers)) / 2**20
+
     def close(self) -> None:
-        for worker in list(self._workers.values()):
+        for worker in list(self._workers):
             self._drop(worker)
         self._selector.close()
-        self._log.close()
 
-    def _worker(self, slot: int, runtime: Runtime) -> _Worker:
-        known = self._workers.get((slot, runtime))
-        if known is not None and known.process.poll() is None:
-            return known
-        if known is not None:  # it died while it had nothing to do
-            self._drop(known)
+    def _idle(self, runtime: Runtime) -> _Worker:
+        """A worker of this runtime without a trial; a new one if there is none."""
+        for worker in [each for each in self._workers if each.trial is None]:
+            if worker.process.poll() is not None:  # it died while it had nothing to do
+                self._drop(worker)
+            elif worker.runtime == runtime:
+                return worker
+        for worker in [each for each in self._workers if each.trial is None]:
+            if self.memory_mb() * 2**20 + NEW_WORKER_BYTES > self._memory:
+                self._drop(worker)
+        worker = self._start(runtime)
+        self._tell(worker, str(cast(Path, self._folder).absolute()))
+        return worker
+
+    def _start(self, runtime: Runtime, libraries: Sequence[str] = ()) -> _Worker:
         threads = {variable: str(self.plan.threads) for variable in THREAD_VARIABLES}
         process = subprocess.Popen(
-            [sys.executable, "-m", "automl.search.worker", str(self._folder), str(os.getpid())],
+            [sys.executable, "-m", "automl.search.worker", str(os.getpid()), *libraries],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=self._log,
+            stderr=subprocess.DEVNULL,  # until it knows the run, whose log it then writes
             env={**os.environ, **threads, "AUTOML_RUNTIME": runtime, "PYTHONWARNINGS": "ignore"},
             start_new_session=True,  # Ctrl-C belongs to the coordinator, which then stops its workers
         )
-        worker = _Worker(process, slot, runtime)
-        self._workers[slot, runtime] = worker
+        worker = _Worker(process, runtime)
+        self._workers.append(worker)
         self._selector.register(worker.outbox, selectors.EVENT_READ, worker)
         return worker
+
+    def _watch(self) -> None:
+        """Kill the largest worker when all processes together come near the limit."""
+        now = time.monotonic()
+        if now - self._looked < WATCH_S:
+            return
+        self._looked = now
+        used = self.memory_mb()
+        self.peak_mb = max(self.peak_mb, used)
+        if used * 2**20 < NEAR * self._memory or not self._workers:
+            return
+        largest = max(self._workers, key=lambda worker: (worker.trial is None, worker.resident()))
+        if largest.trial is None:
+            self._drop(largest)
+            return
+        self._too_large.add(largest.process.pid)
+        self._slots = max(self._slots - 1, 1)
+        largest.process.kill()
 
     def _tell(self, worker: _Worker, record: object) -> None:
         try:
@@ -201,7 +281,10 @@ class LocalExecutor(Executor):
         chunk = os.read(worker.outbox.fileno(), 1 << 16)
         if not chunk:
             trial, code = worker.trial, self._drop(worker, EXIT_S)
-            return [] if trial is None else [Failed(trial, f"the worker {_ending(code)}; see workers.log")]
+            why = f"the worker {_ending(code)}; see workers.log"
+            if worker.process.pid in self._too_large:
+                why = f"it would have needed more memory than the {self._memory / 1e9:.2g} GB there are"
+            return [] if trial is None else [Failed(trial, why)]
         *lines, worker.unread = (worker.unread + chunk).split(b"\n")
         found: list[TrialEvent] = []
         for line in lines:
@@ -217,7 +300,7 @@ class LocalExecutor(Executor):
 
     def _drop(self, worker: _Worker, patience: float = 0.0) -> int:
         """Forget a worker and give its exit code; it is killed unless it ends by itself within `patience` seconds."""
-        self._workers.pop((worker.slot, worker.runtime), None)
+        self._workers.remove(worker)
         self._selector.unregister(worker.outbox)
         try:
             code = worker.process.wait(patience)
@@ -228,6 +311,14 @@ class LocalExecutor(Executor):
             worker.inbox.close()
         worker.outbox.close()
         return code
+
+
+def resident_bytes(process: int) -> int:
+    """Resident memory of a process; 0 if it has ended."""
+    try:
+        return int(Path(f"/proc/{process}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, IndexError):
+        return 0
 
 
 def _ending(code: int) -> str:

@@ -17,6 +17,13 @@ ARCHITECTURE = "architecture"
 PORTFOLIO_QUEUED = "portfolio_queued"
 
 
+def judged(study: Study) -> int:
+    """Trials that came to a judgement: finished, or given up as hopeless."""
+    from optuna.trial import TrialState
+
+    return len(study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED)))
+
+
 class ScopedTrial:
     """A trial whose parameters are named under one architecture, so that families cannot mix theirs up."""
 
@@ -54,7 +61,7 @@ def open_study(path: Path, seed: int) -> Study:
         study_name="search",
         direction="minimize",
         load_if_exists=True,
-        pruner=optuna.pruners.MedianPruner(n_startup_trials=5, n_warmup_steps=0),
+        pruner=optuna.pruners.NopPruner(),  # hopeless trials are told by a paired test, see automl.search.pruning
     )
     # A resumed study must not draw the same random numbers again.
     study.sampler = optuna.samplers.TPESampler(seed=seed + len(study.trials), n_startup_trials=5)
@@ -93,6 +100,11 @@ def enqueue_once(study: Study, points: Sequence[tuple[str, Parameters]]) -> None
         scoped = {f"{architecture}.{name}": value for name, value in parameters.items()}
         study.enqueue_trial({ARCHITECTURE: architecture, **scoped}, skip_if_exists=True)
     study.set_user_attr(PORTFOLIO_QUEUED, len(points))
+
+
+def favour(study: Study, architecture: str) -> None:
+    """Have the next trial be of this family; the sampler draws its parameters."""
+    study.enqueue_trial({ARCHITECTURE: architecture})
 
 
 def ask(

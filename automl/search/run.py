@@ -3,7 +3,9 @@
 run.json            what was asked
 decisions.json      what was found in the data, and decided from it
 schema.json, table.parquet, rows/, target.npy, assignment.npy      the data, conformed and split
+features/           what learners are given, which all workers map into their memory
 groups.npy          the group of each row, where whole groups were kept together
+weights.npy         how much each row counts, where not all count alike
 journal.log         the Optuna study
 trials/NUMBER/      a finished trial: result.json, out_of_fold.npy, holdout.npy, learners/K/
 clock.json          seconds spent so far, over all its processes
@@ -16,10 +18,11 @@ import contextlib
 import errno
 import fcntl
 import json
+import math
 import os
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -33,8 +36,10 @@ from automl.data.roles import Roles, SplitKind
 from automl.data.schema import Schema
 from automl.data.splits import Split
 from automl.errors import AutoMLError, StoreError
-from automl.task import Parameters, Problem
+from automl.hooks import find_task
+from automl.task import Examples, Features, Parameters, Problem
 
+KEPT_TRIALS = 60  # the most that an ensemble is chosen from
 FULL_BYTES = 4 << 20  # with less room than this, a failure to write is put down to it
 
 
@@ -62,7 +67,13 @@ class Question:
 
 @dataclass(frozen=True)
 class TrialResult:
-    """A finished trial. `loss` is the metric turned so that smaller is better, over all out-of-fold rows."""
+    """A finished trial. `loss` is the metric turned so that smaller is better, over all out-of-fold rows.
+
+    `train_loss`: the same on rows it was taught with, mean over the folds. `fit_seconds`: of `seconds`, those inside
+    `Learner.fit`. `row_ms`: what the kept learners together take for a row that comes alone. `bytes`: their size on
+    disk. `steps`: mean training steps of the folds' learners, 0 where there are none. `peak_mb`: the worker's peak
+    resident memory.
+    """
 
     number: int
     architecture: str
@@ -71,6 +82,12 @@ class TrialResult:
     fold_losses: tuple[float, ...]
     seconds: float
     predict_ms_per_row: float
+    train_loss: float = math.nan
+    fit_seconds: float = 0.0
+    row_ms: float = 0.0
+    bytes: int = 0
+    steps: int = 0
+    peak_mb: float = 0.0
 
 
 class Run:
@@ -97,10 +114,12 @@ class Run:
         dataset: Dataset,
         split: Split,
         decisions: Mapping[str, Any] | None = None,
+        features: Features | None = None,
     ) -> Run:
         """Write a new run folder and open it. It appears under its name only when complete.
 
-        `decisions`: plain JSON, what was found in the data and decided from it before the search.
+        `decisions`: plain JSON, what was found in the data and decided from it before the search. `features`: of all
+        rows, where they are known already.
         """
         stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S-%f")
         final = runs / f"{question.name}-{stamp}"
@@ -108,6 +127,8 @@ class Run:
         try:
             with disk_in_view(runs.parent):
                 cls._write(draft, question, table, dataset, split)
+                made = features or find_task(question.modality).features(dataset.schema, dataset.rows)
+                Rows(made.arrays).save(draft / "features")
                 write_json(draft / "decisions.json", decisions or {})
             draft.rename(final)
         except BaseException:
@@ -123,6 +144,8 @@ class Run:
         dataset.rows.save(draft / "rows")
         np.save(draft / "target.npy", dataset.target, allow_pickle=False)
         np.save(draft / "assignment.npy", split.assignment, allow_pickle=False)
+        if dataset.weights is not None:
+            np.save(draft / "weights.npy", dataset.weights, allow_pickle=False)
         if split.groups is not None:
             np.save(draft / "groups.npy", split.groups, allow_pickle=False)
         record = {**asdict(question), "folds": split.folds, "forward": split.forward}
@@ -175,7 +198,13 @@ class Run:
         for folder in self.trials_folder.iterdir():
             if not folder.name.isdigit() or int(folder.name) not in kept:
                 shutil.rmtree(folder / "learners" if folder.name.isdigit() else folder, ignore_errors=True)
-        shutil.rmtree(self.folder / "rows", ignore_errors=True)
+        for data in ("rows", "features"):
+            shutil.rmtree(self.folder / data, ignore_errors=True)
+
+    def let_go(self, results: Iterable[TrialResult]) -> None:
+        """Remove the learners of all but the KEPT_TRIALS best: nothing will be chosen from the others."""
+        for result in sorted(results, key=lambda result: result.loss)[KEPT_TRIALS:]:
+            shutil.rmtree(self.trials_folder / f"{result.number:05d}" / "learners", ignore_errors=True)
 
     def close(self) -> None:
         """Let go of the lock."""
@@ -222,15 +251,30 @@ def read_table(folder: Path) -> Table:
     )
 
 
+def read_examples(folder: Path) -> tuple[Examples, Split]:
+    """What the learners of a run are taught with, its arrays mapped from disk, and how it is split."""
+    features = Features(Rows.load(folder / "features").arrays)
+    return Examples(features, np.load(folder / "target.npy", allow_pickle=False), _weights(folder)), _read_split(folder)
+
+
 def read_dataset(folder: Path) -> tuple[Dataset, Split]:
     """The conformed data of a run, its arrays mapped from disk so that workers share them."""
-    record = json.loads((folder / "run.json").read_text(encoding="utf-8"))
     target = np.load(folder / "target.npy", allow_pickle=False)
-    dataset = Dataset(Schema.load(folder / "schema.json"), Rows.load(folder / "rows"), target)
+    dataset = Dataset(Schema.load(folder / "schema.json"), Rows.load(folder / "rows"), target, _weights(folder))
+    return dataset, _read_split(folder)
+
+
+def _weights(folder: Path) -> Array | None:
+    path = folder / "weights.npy"
+    return np.load(path, allow_pickle=False) if path.exists() else None
+
+
+def _read_split(folder: Path) -> Split:
+    record = json.loads((folder / "run.json").read_text(encoding="utf-8"))
     assignment: Array = np.load(folder / "assignment.npy", allow_pickle=False)
     grouped = folder / "groups.npy"
     groups: Array | None = np.load(grouped, allow_pickle=False) if grouped.exists() else None
-    return dataset, Split(assignment, record["folds"], record["forward"], groups)
+    return Split(assignment, record["folds"], record["forward"], groups)
 
 
 def read_result(folder: Path) -> TrialResult:

@@ -1,27 +1,29 @@
 """The search: one coordinator asks and tells, an executor evaluates, the clock decides.
 
-First the portfolio, families alternating, best first; then Optuna's sampler on the same space, until the
-time is up, the trials are used up, or few rows forbid more choosing.
+First the portfolio, families alternating, best first; then Optuna's sampler on the families that have earned it, until
+the time is up, the trials are used up, or few rows forbid more choosing.
 """
 
 from __future__ import annotations
 
-import itertools
 import math
 import statistics
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
 from automl.hooks import Event, announce
 from automl.search.budget import Budget
-from automl.search.evaluate import Failed, Finished, FoldScored, Reported, TrialEvent, TrialSpec
+from automl.search.evaluate import PRUNED, Failed, Finished, FitBegan, FoldScored, Reported, TrialEvent, TrialSpec
 from automl.search.executors import Executor
-from automl.search.journal import ask, enqueue_once, open_study, sweep
-from automl.search.run import Run, read_result
+from automl.search.journal import ask, enqueue_once, favour, judged, open_study, sweep
+from automl.search.ledger import Timesheet
+from automl.search.pace import Pace, first_minute, next_family
+from automl.search.pruning import is_hopeless
+from automl.search.run import Run, TrialResult, read_result
 from automl.task import Architecture, Parameters, Problem
 
 if TYPE_CHECKING:
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
 PATIENCE_ROWS = (100, 500, 2_500, 10_000, 100_000)
 PATIENCE_TRIALS = (4, 8, 15, 40, 100)
 
+WINDOW = 4  # without a clock: trials whose results a trial does not know of; so many can run side by side
+INTERRUPTED = "interrupted"
 TRIAL_SHARE = 1 / 2  # of the remaining time is the most that one trial may take
 TRIAL_LEAST_S = 5.0
 SKIPS = 8  # candidates in a row that would not fit into the rest of the time before the search gives up
@@ -39,22 +43,34 @@ SKIPS = 8  # candidates in a row that would not fit into the rest of the time be
 
 @dataclass(frozen=True)
 class SearchEvent:
-    """Something to show while a search runs. `score` is in the metric's own scale (NaN where it has none)."""
+    """Something to show while a search runs. `score` is in the metric's own scale (NaN where it has none).
 
-    kind: str  # note, warning, problem, resumed, tick, fold, step, trial, pruned, failed, stopped, assembling
+    `spread`: standard deviation of the score over the folds. `seconds`: what the trial took. `left`: seconds until the
+    search must end. `memory_mb`: resident memory of all processes now.
+    """
+
+    kind: str  # note, warning, problem, resumed, started, tick, fold, step, trial, pruned, failed, stopped, assembling
     elapsed: float
     text: str
     trial: int = -1
     architecture: str = ""
     score: float = math.nan
     best: float = math.nan
+    spread: float = math.nan
+    seconds: float = math.nan
+    left: float = math.inf
+    memory_mb: float = math.nan
 
 
 Listener = Callable[[SearchEvent], None]
 
 
 class Search:
-    """The search of one run. `run()` it once; the results lie in the run's folder."""
+    """The search of one run. `run()` it once; the results lie in the run's folder.
+
+    Without a clock (an infinite budget) it is the same every time, on one worker and on several: trial n is asked for
+    when the results of all trials up to n - WINDOW are told, in their order, and of no other.
+    """
 
     def __init__(
         self,
@@ -64,7 +80,10 @@ class Search:
         budget: Budget,
         listener: Listener,
         higher_is_better: bool,
+        floor: float = math.inf,
+        work: float = 0.0,
     ) -> None:
+        """`floor`: the loss of the best constant. `work`: see Pace."""
         self._run = run
         self._problem = run.problem()
         self._families = families
@@ -72,35 +91,47 @@ class Search:
         self._budget = budget
         self._listener = listener
         self._sign = -1.0 if higher_is_better else 1.0
+        self._floor = floor
+        self._pace = Pace(families, work, executor.plan.threads)
+        self._ordered = math.isinf(budget.seconds)
         self._trials: dict[int, _Candidate] = {}
+        self._untold: dict[int, TrialResult | str] = {}  # by number: what a finished trial gave, or why it failed
         self._results = {result.number: result for result in run.results()}
         self._since_better = 0
         self._skipped = 0
-        self._stopped = ""
-        self.first_error = ""
+        self.timesheet = Timesheet()
 
     def run(self, rows: int) -> None:
-        """Search until the budget, the trials or the patience (by `rows`) is used up."""
+        """Search until the budget, the trials or the patience (by `rows`) is used up, or Ctrl-C."""
         self._study = open_study(self._run.folder / "journal.log", self._problem.seed)
         sweep(self._study, self._loss_on_disk)
         if self._study.trials:
             self._tell("resumed", f"{len(self._results)} finished trials kept")
-        enqueue_once(self._study, portfolio(self._families.values(), self._problem))
+        points = portfolio(self._families.values(), self._problem)
+        enqueue_once(self._study, first_minute(points, self._pace, self._allowed()))
         patience = patience_for(rows)
+        began = time.time()
         try:
             while not self._over():
-                while self._wants_more(patience) and self._executor.room():
+                while self._wants_more(patience) and self._executor.room() and self._is_turn():
                     self._submit_next()
                 if not self._executor.running():
-                    self._tell("stopped", f"the search ended before its time: {self._stopped}")
+                    self._tell("stopped", f"the search ended before its time: {self.timesheet.stopped}")
                     return
                 left = self._deadline() - time.time()
                 for event in self._executor.wait(min(max(left, 0.0), 0.5)):
                     self._handle(event)
                 self._run.note_spent(self._budget.elapsed())
                 self._tell("tick", "")
+            self.timesheet.stopped = "the time is up"
+        except KeyboardInterrupt:
+            if not self._results:
+                raise
+            self.timesheet.stopped = INTERRUPTED
+            self._tell("stopped", "interrupted: the best so far is delivered (Ctrl-C again leaves at once)")
         finally:
             self._abandon()
+            self.timesheet.close(time.time() - began, self._executor)
 
     def _deadline(self) -> float:
         """The first finished trial is worth the reserve of all later stages; after it they get theirs."""
@@ -109,17 +140,36 @@ class Search:
     def _over(self) -> bool:
         return time.time() >= self._deadline()
 
+    def _allowed(self) -> float:
+        """Seconds that one trial may take now."""
+        share = TRIAL_SHARE * (self._budget.search_deadline - time.time())
+        return min(self._deadline() - time.time(), max(share, TRIAL_LEAST_S))
+
     def _wants_more(self, patience: int) -> bool:
-        if self._stopped or self._over():
+        if self.timesheet.stopped or self._over():
             return False
         most = self._run.question.max_trials
-        if most is not None and len(self._results) + len(self._executor.running()) >= most:
-            self._stopped = f"{most} trials"
+        if most is not None and judged(self._study) + len(self._trials_open()) >= most:
+            self.timesheet.stopped = f"{most} trials"
         elif self._since_better >= patience and not self._queued():
-            self._stopped = f"no better one in {patience} trials"
+            self.timesheet.stopped = f"no better one in {patience} trials"
         elif self._skipped >= SKIPS:
-            self._stopped = "no further trial would fit into the time left"
-        return not self._stopped
+            self.timesheet.stopped = "no further trial would fit into the time left"
+        return not self.timesheet.stopped
+
+    def _trials_open(self) -> set[int]:
+        return set(self._executor.running()) | set(self._untold)
+
+    def _is_turn(self) -> bool:
+        """Without a clock: are all results told that the next trial may know of? Tells them."""
+        if not self._ordered:
+            return True
+        open_trials = sorted(self._trials_open())
+        while len(open_trials) >= WINDOW:
+            if open_trials[0] not in self._untold:
+                return False
+            self._settle(open_trials.pop(0))
+        return True
 
     def _queued(self) -> bool:
         """Is part of the portfolio still waiting?"""
@@ -128,113 +178,154 @@ class Search:
         return bool(self._study.get_trials(deepcopy=False, states=(TrialState.WAITING,)))
 
     def _submit_next(self) -> None:
-        queued = self._queued()
+        if not self._queued():
+            told = list(self._results.values())
+            favour(self._study, next_family(list(self._families), self._pace, told, self._floor))
         trial, architecture, parameters = ask(self._study, self._families, self._problem)
-        deadline = self._deadline()
-        left = deadline - time.time()
-        if self._usual_seconds(architecture) > left:
+        allowed = self._allowed()
+        if not self._pace.fits(architecture, self._results.values(), allowed):
             from optuna.trial import TrialState
 
             self._study.tell(trial.number, state=TrialState.FAIL)
             self._skipped += 1
             return
-        share = TRIAL_SHARE * (self._budget.search_deadline - time.time())
-        allowed = min(left, max(share, TRIAL_LEAST_S))
-        spec = TrialSpec(trial.number, architecture, parameters, allowed, deadline, self._executor.plan.threads)
-        self._trials[trial.number] = _Candidate(trial, architecture, exempt=queued, losses=[])
+        threads = self._executor.plan.threads
+        spec = TrialSpec(trial.number, architecture, parameters, allowed, self._deadline(), threads)
+        best = min(self._results.values(), key=lambda result: result.loss, default=None)
+        self._trials[trial.number] = _Candidate(trial, architecture, best.fold_losses if best else ())
         self._executor.submit(spec, self._families[architecture].runtime)
         self._skipped = 0
-
-    def _usual_seconds(self, architecture: str) -> float:
-        """What a trial of this family has taken so far; 0 while unknown."""
-        known = [each.seconds for each in self._results.values() if each.architecture == architecture]
-        return statistics.median(known) if known else 0.0
+        self._tell("started", "", trial.number)
 
     def _handle(self, event: TrialEvent) -> None:
         candidate = self._trials[event.trial]
-        if isinstance(event, FoldScored):
+        if isinstance(event, FitBegan):
+            candidate.fitting_since = time.time()
+        elif isinstance(event, FoldScored):
+            candidate.fitting_since = 0.0
             candidate.losses.append(event.loss)
-            hopeless = self._hopeless(event, candidate)  # asked for the exempt too: it reports what others compare with
-            self._executor.answer(event.trial, candidate.exempt or not hopeless)
+            candidate.fit_seconds += event.seconds
+            self._executor.answer(event.trial, not self._hopeless(event, candidate))
             mean = self._sign * statistics.fmean(candidate.losses)
             self._tell("fold", f"fold {event.fold + 1}", event.trial, mean)
-        elif isinstance(event, Finished):
-            self._finish(event)
-        elif isinstance(event, Failed):
-            self._fail(event, candidate)
         elif isinstance(event, Reported):
             self._tell("step", f"step {event.step}", event.trial, event.score)
+        else:
+            finished = isinstance(event, Finished)
+            found = self._untold[event.trial] = self._read(event.trial) if finished else cast(Failed, event).error
+            self._show(event.trial, found, candidate)
+            if not self._ordered:
+                self._settle(event.trial)
 
     def _hopeless(self, event: FoldScored, candidate: _Candidate) -> bool:
-        """Is the mean over the folds so far worse than the median trial's was at this fold?"""
-        if not math.isfinite(event.loss):  # a fold without a rare class has no ROC AUC
-            return False
-        candidate.trial.report(statistics.fmean(filter(math.isfinite, candidate.losses)), event.fold)
-        return candidate.trial.should_prune()
+        if math.isfinite(event.loss):  # a fold without a rare class has no ROC AUC
+            candidate.trial.report(statistics.fmean(filter(math.isfinite, candidate.losses)), event.fold)
+        return is_hopeless(candidate.losses, candidate.best, self._floor)
 
-    def _finish(self, event: Finished) -> None:
-        best = min((result.loss for result in self._results.values()), default=math.inf)
-        result = read_result(self._run.trials_folder / f"{event.trial:05d}")
-        self._results[event.trial] = result
-        self._study.tell(event.trial, event.loss)
-        self._since_better = 0 if event.loss < best else self._since_better + 1
-        score = self._sign * event.loss
-        announce(
-            Event("trial_finished", self._run.question.name, {"architecture": result.architecture, "score": score})
-        )
-        self._tell("trial", f"{result.seconds:.1f} s", event.trial, score)
+    def _show(self, number: int, found: TrialResult | str, candidate: _Candidate) -> None:
+        """Say what became of a trial, and note down what it took."""
+        if isinstance(found, TrialResult):
+            self.timesheet.finished(found)
+            score, name = self._sign * found.loss, self._run.question.name
+            announce(Event("trial_finished", name, {"architecture": found.architecture, "score": score}))
+            self._tell("trial", f"{found.seconds:.1f} s", number, score, found)
+            return
+        self.timesheet.lost(candidate.architecture, candidate.fit_seconds)
+        if found == PRUNED:
+            self._tell("pruned", found, number, self._sign * statistics.fmean(candidate.losses))
+            return
+        self.timesheet.first_error = self.timesheet.first_error or f"{candidate.architecture}: {found}"
+        self._tell("failed", found, number)
 
-    def _fail(self, event: Failed, candidate: _Candidate) -> None:
+    def _settle(self, number: int) -> None:
+        """Let the study, and so the next trials, know what became of a trial."""
         from optuna.trial import TrialState
 
-        if event.error == "pruned":
-            self._study.tell(event.trial, state=TrialState.PRUNED)
+        found = self._untold.pop(number)
+        if isinstance(found, str):
+            self._study.tell(number, state=TrialState.PRUNED if found == PRUNED else TrialState.FAIL)
             self._since_better += 1
-            self._tell("pruned", "pruned", event.trial, self._sign * statistics.fmean(candidate.losses))
             return
-        self._study.tell(event.trial, state=TrialState.FAIL)
-        self.first_error = self.first_error or f"{candidate.architecture}: {event.error}"
-        self._since_better += 1
-        self._tell("failed", event.error, event.trial)
+        best = min((result.loss for result in self._results.values()), default=math.inf)
+        self._results[number] = found
+        self._study.tell(number, found.loss)
+        self._since_better = 0 if found.loss < best else self._since_better + 1
+        self._run.let_go(self._results.values())
 
     def _abandon(self) -> None:
         """End what is running: the time is up. A trial that finished at the last moment still counts."""
         from optuna.trial import TrialState
 
-        running = self._executor.running()
+        for number in sorted(self._untold):
+            self._settle(number)
+        running, now = self._executor.running(), time.time()
         self._executor.close()
         for number in running:
+            candidate = self._trials[number]
+            fitting = now - candidate.fitting_since if candidate.fitting_since else 0.0
+            self.timesheet.lost(candidate.architecture, candidate.fit_seconds + fitting)
             loss = self._loss_on_disk(number)
             if loss is None:
                 self._study.tell(number, state=TrialState.FAIL)
             else:
                 self._study.tell(number, loss)
 
+    def _read(self, number: int) -> TrialResult:
+        return read_result(self._run.trials_folder / f"{number:05d}")
+
     def _loss_on_disk(self, number: int) -> float | None:
         folder = self._run.trials_folder / f"{number:05d}"
         return read_result(folder).loss if folder.exists() else None
 
-    def _tell(self, kind: str, text: str, trial: int = -1, score: float = math.nan) -> None:
-        best = min((result.loss for result in self._results.values()), default=math.nan)
-        name = self._trials[trial].architecture if trial in self._trials else ""
-        self._listener(SearchEvent(kind, self._budget.elapsed(), text, trial, name, score, self._sign * best))
+    def _tell(
+        self, kind: str, text: str, trial: int = -1, score: float = math.nan, result: TrialResult | None = None
+    ) -> None:
+        known = [*self._results.values(), *(each for each in self._untold.values() if isinstance(each, TrialResult))]
+        best = min((each.loss for each in known), default=math.nan)
+        folds = [loss for loss in result.fold_losses if math.isfinite(loss)] if result else []
+        self._listener(
+            SearchEvent(
+                kind,
+                self._budget.elapsed(),
+                text,
+                trial,
+                self._trials[trial].architecture if trial in self._trials else "",
+                score,
+                self._sign * best,
+                spread=statistics.stdev(folds) if len(folds) > 1 else math.nan,
+                seconds=result.seconds if result else math.nan,
+                left=self._deadline() - time.time(),
+                memory_mb=self._executor.memory_mb() if kind in ("tick", "trial") else math.nan,
+            )
+        )
 
 
 @dataclass
 class _Candidate:
-    """A submitted trial: its family, whether it is exempt from pruning, its fold losses so far."""
+    """A submitted trial: its family, the fold losses of the trial that was best when it began, its own so far.
+
+    `fitting_since`: when the fit that is going on began; 0 between fits.
+    """
 
     trial: Trial
     architecture: str
-    exempt: bool
-    losses: list[float]
+    best: tuple[float, ...]
+    losses: list[float] = field(default_factory=list)
+    fit_seconds: float = 0.0
+    fitting_since: float = 0.0
 
 
 def portfolio(families: Iterable[Architecture], problem: Problem) -> list[tuple[str, Parameters]]:
-    """Every family's first starting point, then every second, and so on."""
-    columns = [[(family.name, point) for point in family.portfolio(problem)] for family in families]
-    rounds = itertools.zip_longest(*columns)
-    return [entry for each_round in rounds for entry in each_round if entry is not None]
+    """Every family's first starting point in the order of the families, then the further ones, cheap families first.
+
+    A family's next point comes when its points before have cost as much as those of the other families.
+    """
+    points = [
+        (place * family.cost, (family.name, point))
+        for family in families
+        for place, point in enumerate(family.portfolio(problem))
+    ]
+    return [point for _, point in sorted(points, key=lambda each: each[0])]
 
 
 def patience_for(rows: int) -> int:

@@ -1,59 +1,69 @@
 """A worker process: reads trials as JSON lines, evaluates them, writes events as JSON lines.
 
-Started as `python -m automl.search.worker RUN_FOLDER COORDINATOR_PID`. It keeps no state that matters: killing it loses
-the trial in its hands and nothing else. It ends when its standard input does, and dies with its coordinator.
+Started as `python -m automl.search.worker COORDINATOR_PID LIBRARY…`: it imports the libraries while the coordinator is
+still looking at the data, and is then told the run's folder, then trials. It keeps no state that matters: killing it
+loses the trial in its hands and nothing else. It ends when its standard input does, and dies with its coordinator.
 """
 
 from __future__ import annotations
 
 import contextlib
 import ctypes
+import importlib
 import json
+import math
 import os
 import signal
 import sys
 import traceback
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
-from automl.search.evaluate import Failed, Finished, Reported, TrialEvent, TrialSpec, Workbench, evaluate
+from automl.data.schema import Schema
+from automl.search.evaluate import PRUNED, Failed, Finished, TrialEvent, TrialSpec, Workbench, evaluate, teach_all
 
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
 def main() -> None:
     """Serve trials until the standard input ends."""
-    _die_with_parent(int(sys.argv[2]))
-    folder = Path(sys.argv[1])
+    _die_with_parent(int(sys.argv[1]))
     events = _take_stdout()
-    bench = open_workbench(folder, lambda *report: _send(events, Reported(*report)))
+    for library in sys.argv[2:]:
+        with contextlib.suppress(Exception):  # a trial that needs it imports it again, and says what is wrong
+            importlib.import_module(library)
+    folder = sys.stdin.readline()
+    if not folder:
+        return
+    home = Path(json.loads(folder))
+    os.dup2(os.open(home / "workers.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), 2)
+    bench = open_workbench(home, lambda event: _send(events, event))
     events.write('{"event": "Ready"}\n')
     for line in sys.stdin:
         _serve(TrialSpec(**json.loads(line)), bench, events)
 
 
-def open_workbench(folder: Path, report: Any) -> Workbench:
+def open_workbench(folder: Path, tell: Callable[[TrialEvent], None] = lambda event: None) -> Workbench:
     """What the trials of a run share, read from its folder."""
-    from automl.hooks import find_task
     from automl.metrics import find_metric
     from automl.search.balance import check_balance
-    from automl.search.run import read_dataset, read_decisions, read_question
-    from automl.task import Examples, Problem
+    from automl.search.run import read_decisions, read_examples, read_question
+    from automl.task import Problem
 
     question = read_question(folder)
-    dataset, split = read_dataset(folder)
-    problem = Problem(dataset.schema, question.modality, question.metric, question.seed)
-    features = find_task(question.modality).features(dataset.schema, dataset.rows)
+    schema = Schema.load(folder / "schema.json")
+    examples, split = read_examples(folder)
     return Workbench(
-        problem=problem,
-        examples=Examples(features, dataset.target),
+        problem=Problem(schema, question.modality, question.metric, question.seed),
+        examples=examples,
         split=split,
         metric=find_metric(question.metric),
         trials_folder=folder / "trials",
         device=_device(),
-        report=report,
-        balance=check_balance(question.balance, dataset.schema),
+        tell=tell,
+        balance=check_balance(question.balance, schema),
         augment=bool(read_decisions(folder).get("augment")),
     )
 
@@ -62,6 +72,10 @@ def _serve(spec: TrialSpec, bench: Workbench, events: IO[str]) -> None:
     from automl.hooks import find_architecture
 
     try:
+        if spec.refit:
+            teach_all(spec, find_architecture(bench.problem.modality, spec.architecture), bench)
+            _send(events, Finished(spec.number, math.nan))
+            return
         trial = evaluate(spec, find_architecture(bench.problem.modality, spec.architecture), bench)
         event: TrialEvent = next(trial)
         while True:
@@ -72,7 +86,7 @@ def _serve(spec: TrialSpec, bench: Workbench, events: IO[str]) -> None:
         if end.value is not None:
             _send(events, Finished(spec.number, end.value.loss))
         else:
-            _send(events, Failed(spec.number, "pruned"))
+            _send(events, Failed(spec.number, PRUNED))
     except Exception as error:  # a configuration may fail in any way; the search goes on with the next
         with contextlib.suppress(OSError):  # the log's disk may be full, which is then the very error
             traceback.print_exc()
@@ -84,7 +98,7 @@ def _send(events: IO[str], event: TrialEvent) -> None:
 
 
 def _take_stdout() -> IO[str]:
-    """Keep the real standard output for events, and send whatever libraries print to the standard error."""
+    """Keep the real standard output for events, and send whatever libraries print to the standard error: the log."""
     events = os.fdopen(os.dup(1), "w", buffering=1, encoding="utf-8")
     os.dup2(2, 1)
     return events

@@ -12,6 +12,7 @@ from automl.data.cells import as_moment, as_number, as_source_text, as_truth
 from automl.data.dataset import Rows, conform, object_array
 from automl.data.reading import Table
 from automl.data.schema import Schema
+from automl.data.weights import row_weights
 from automl.errors import DataError
 from automl.hooks import Event, announce
 from automl.metrics import find_metric
@@ -86,6 +87,7 @@ def retrain(
     labelled = split_labelled(fresh, least_labels, name)
     again = asked_again(store, champion)
     table = with_moments(grown_table(old, labelled.train, model.schema), again.roles.time, labelled.train)
+    table = with_weights(table, again.roles.weight, len(old.frame))
     request = replace(
         again,
         seconds=seconds,
@@ -238,6 +240,15 @@ def with_moments(table: Table, time: str | None, entries: Sequence[LoggedPredict
         moments = [entry.time.strftime("%Y-%m-%d %H:%M:%S") for entry in entries]
     frame[time] = pd.concat([old, as_cells_of(old, moments)], ignore_index=True)
     return replace(table, frame=frame)
+
+
+def with_weights(table: Table, name: str | None, old_rows: int) -> Table:
+    """The grown table with a weight for each logged row, of which the log knows none: the mean of the old ones, 1."""
+    if name is None:
+        return table
+    weights = np.ones(len(table.frame))
+    weights[:old_rows] = row_weights(table.frame[name].iloc[:old_rows], name, name in table.commas)
+    return replace(table, frame=table.frame.assign(**{name: weights}), commas=table.commas - {name})
 
 
 def as_cells_of(column: pd.Series, values: Sequence[Any], comma: bool = False) -> pd.Series:

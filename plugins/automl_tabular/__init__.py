@@ -1,4 +1,4 @@
-"""The tabular task plugin: numbers, categories, truth values, dates, and short texts by their length."""
+"""The tabular task plugin: numbers, categories, truth values, dates, and texts by their words."""
 
 from __future__ import annotations
 

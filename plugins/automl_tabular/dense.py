@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 from pathlib import Path
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from safetensors.numpy import load_file, save_file
@@ -12,7 +13,9 @@ from automl.data.dataset import Array
 from automl.task import Features
 
 MOST_LEVELS = 64  # per category; the rarer ones share one column
+MOST_RAMPS = 512  # of all numbers together
 CLIP = 4.0  # robustly scaled numbers beyond this carry no more than "extreme"
+KEPT_BYTES = 256 * 2**20  # a larger matrix is not remembered for the next trial
 
 
 @dataclass(frozen=True)
@@ -20,27 +23,48 @@ class DenseEncoder:
     """Learned on training rows alone.
 
     Numbers: (value - center) / scale by median and half the interdecile range, squashed beyond CLIP; missing ones
-    become 0 and set an indicator if any was missing. Categories: one-hot of the frequent levels, one column for the
-    rest. `slots[j, code + 1]` is the one-hot column of a code of category j; column 0 of it is for missing ones.
+    become the median and set an indicator if any was missing. Ramps: number `ramp_column` clipped between two of its
+    neighbouring quantiles, `ramp_low` and `ramp_low + 1 / ramp_slope`, as 0 to 1; a linear function of a number's ramps
+    is any function that is linear between its quantiles (piecewise-linear encoding, Gorishniy et al.,
+    arXiv 2203.05556). Categories: one-hot of the frequent levels, one column for the rest. `slots[j, code + 1]` is the
+    one-hot column of a code of category j; column 0 of it is for missing ones.
     """
 
     center: Array
     scale: Array
     indicator: Array
+    ramp_column: Array
+    ramp_low: Array
+    ramp_slope: Array
     slots: Array
     width: int
 
     @classmethod
-    def fit(cls, features: Features) -> DenseEncoder:
-        """Learn the encoding of these rows."""
+    def fit(cls, features: Features, ramps: int = 0) -> DenseEncoder:
+        """Learn the encoding of these rows, with at most so many ramps a number (fewer where numbers are many)."""
         numbers = features["numbers"].astype(np.float64)
         holes = np.isnan(numbers)
         filled = np.where(holes.all(axis=0), 0.0, numbers)
         low, center, high = np.nanquantile(filled, [0.1, 0.5, 0.9], axis=0) if filled.shape[1] else np.zeros((3, 0))
         spread = np.nanstd(filled, axis=0) if filled.shape[1] else np.zeros(0)
         scale = np.where(high > low, (high - low) / 2, np.where(spread > 0, spread, 1.0))
+        bends = cls._bends(filled, min(ramps, MOST_RAMPS // max(filled.shape[1], 1)))
         slots, width = cls._number_slots(features["codes"])
-        return cls(center, scale, np.flatnonzero(holes.any(axis=0)), slots, width)
+        return cls(center, scale, np.flatnonzero(holes.any(axis=0)), *bends, slots, width)
+
+    @staticmethod
+    def _bends(numbers: Array, ramps: int) -> tuple[Array, Array, Array]:
+        """Column, lower end and slope of each ramp; a number of two values has none, for it is a ramp already."""
+        columns, lows, slopes = [np.zeros(0, dtype=np.int64)], [np.zeros(0)], [np.zeros(0)]
+        if ramps >= 2 and len(numbers):
+            ends = np.nanquantile(numbers, np.linspace(0, 1, ramps + 1), axis=0)
+            for column in range(numbers.shape[1]):
+                different = np.unique(ends[:, column])
+                if len(different) > 2:
+                    columns.append(np.full(len(different) - 1, column))
+                    lows.append(different[:-1])
+                    slopes.append(1.0 / np.diff(different))
+        return np.concatenate(columns), np.concatenate(lows), np.concatenate(slopes)
 
     @staticmethod
     def _number_slots(codes: Array) -> tuple[Array, int]:
@@ -60,23 +84,27 @@ class DenseEncoder:
     @property
     def columns(self) -> int:
         """Columns of the dense matrix."""
-        return len(self.center) + len(self.indicator) + self.width
+        return len(self.center) + len(self.ramp_column) + len(self.indicator) + self.width
 
     def transform(self, features: Features) -> Array:
         """float64 (rows, columns)."""
         numbers = features["numbers"].astype(np.float64)
-        rows = len(numbers)
-        holes = np.isnan(numbers)
-        scaled = np.where(holes, 0.0, (numbers - self.center) / self.scale)
-        scaled = CLIP * np.tanh(scaled / CLIP)
-        onehot = np.zeros((rows, self.width))
         codes = features["codes"]
+        holes = np.isnan(numbers)
+        filled = np.where(holes, self.center, numbers)
+        matrix = np.zeros((len(numbers), self.columns))
+        ends = np.cumsum([len(self.center), len(self.ramp_column), len(self.indicator)])
+        matrix[:, : ends[0]] = CLIP * np.tanh((filled - self.center) / (self.scale * CLIP))
+        if len(self.ramp_column):
+            rise = (filled[:, self.ramp_column] - self.ramp_low) * self.ramp_slope
+            matrix[:, ends[0] : ends[1]] = np.minimum(np.maximum(rise, 0.0), 1.0)
+        matrix[:, ends[1] : ends[2]] = holes[:, self.indicator]
         if codes.shape[1]:
-            shifted = codes.astype(np.int64) + 1
+            shifted = codes + 1
             shifted = np.where(shifted < self.slots.shape[1], shifted, 0)
-            columns = np.take_along_axis(self.slots, shifted.T, axis=1).T
-            onehot[np.arange(rows)[:, None], columns] = 1.0
-        return np.concatenate([scaled, holes[:, self.indicator].astype(np.float64), onehot], axis=1)
+            columns = self.slots[np.arange(codes.shape[1]), shifted]
+            matrix[np.arange(len(codes))[:, None], ends[2] + columns] = 1.0
+        return matrix
 
     def save(self, path: Path) -> None:
         """Write the encoder as safetensors."""
@@ -89,7 +117,23 @@ class DenseEncoder:
         return cls(**{**arrays, "width": int(arrays["width"][0])})
 
 
+_known: WeakKeyDictionary[Features, dict[int, tuple[DenseEncoder, Array]]] = WeakKeyDictionary()
+
+
+def encoded(train: Features, ramps: int = 0) -> tuple[DenseEncoder, Array]:
+    """The encoder of these rows and their matrix, float32 and read-only; remembered, as each trial of a fold asks."""
+    known = _known.setdefault(train, {})
+    if ramps not in known:
+        encoder = DenseEncoder.fit(train, ramps)
+        matrix = encoder.transform(train).astype(np.float32)
+        matrix.flags.writeable = False
+        if matrix.nbytes > KEPT_BYTES:
+            return encoder, matrix
+        known[ramps] = (encoder, matrix)
+    return known[ramps]
+
+
 def softmax(scores: Array) -> Array:
-    """Row-wise probabilities of (rows, classes) scores."""
-    raised = np.exp(scores - scores.max(axis=1, keepdims=True))
-    return raised / raised.sum(axis=1, keepdims=True)
+    """Probabilities of scores (..., classes)."""
+    raised = np.exp(scores - scores.max(axis=-1, keepdims=True))
+    return raised / raised.sum(axis=-1, keepdims=True)

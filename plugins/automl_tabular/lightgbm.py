@@ -10,87 +10,117 @@ from typing import TYPE_CHECKING, Any
 
 from automl.data.dataset import Array
 from automl.task import Architecture, Examples, Features, Learner, Parameters, Problem, Progress
-from automl_tabular.boosting import MOST_ROUNDS, as_outputs, is_binary, joined, patience
-from automl_tabular.target import TargetScale, scaled_targets
+from automl_tabular.boosting import MOST_ROUNDS, Course, as_outputs, is_binary, joined, steps_of, threads_for
+from automl_tabular.target import TargetScale, lesson, loss_of
 
 if TYPE_CHECKING:
     import lightgbm
     from optuna.trial import BaseTrial
 
+LOSSES = {"squared": "l2", "absolute": "l1", "relative": "l1", "quantile": "quantile"}
+ROWS_PER_LEAF = 50  # a leaf may always be as small as this part of the rows: few rows have small groups
+
 
 @dataclass
 class LightGBMLearner:
-    """One booster, stopped early on the validation fold."""
+    """One booster, cut at its best round on the validation fold. `steps`: rounds of the learning rate asked for."""
 
     problem: Problem
     parameters: dict[str, Any]
     booster: lightgbm.Booster | None = None
     scale: TargetScale | None = None
+    steps: int = 0
 
     def fit(self, train: Examples, valid: Examples, progress: Progress) -> None:
         import lightgbm
 
-        self.scale, target, checked = scaled_targets(self.problem, train, valid)
-        numbers = train.features["numbers"].shape[1]
-        categories = list(range(numbers, numbers + train.features["codes"].shape[1]))
+        taught = lesson(self.problem, train, valid)
+        self.scale = taught.scale
+        course = Course(progress, len(train), self.parameters["learning_rate"])
         data = lightgbm.Dataset(
             joined(train.features),
-            target,
-            weight=train.weights,
-            categorical_feature=categories,
+            taught.target,
+            weight=taught.weights,
+            categorical_feature=_categories(train.features),
             free_raw_data=False,
         )
-        self.booster = lightgbm.train(
-            {**self._objective(), **self.parameters, "num_threads": progress.threads, "verbosity": -1},
+        checks = []
+        if not progress.steps:
+            checks = [data.create_valid(joined(valid.features), taught.valid_target, weight=taught.valid_weights)]
+        booster = lightgbm.train(
+            {**self._objective(), **self._fitting(len(train)), "num_threads": progress.threads, "verbosity": -1},
             data,
-            num_boost_round=MOST_ROUNDS,
-            valid_sets=[data.create_valid(joined(valid.features), checked, weight=valid.weights)],
-            callbacks=[
-                lightgbm.early_stopping(patience(len(train)), verbose=False),
-                _stop_in_time(progress),
-            ],
+            num_boost_round=progress.steps or MOST_ROUNDS,
+            valid_sets=checks,
+            callbacks=[_follow(course)],
         )
+        booster.best_iteration = course.best
+        self.booster = booster
+        self.steps = steps_of(course, self.parameters["learning_rate"])
 
     def _objective(self) -> dict[str, Any]:
         if self.problem.schema.task == "regress":
-            loss = "l1" if self.problem.metric == "mae" else "l2"
-            chosen: dict[str, Any] = {"objective": loss, "metric": loss}
+            loss = loss_of(self.problem)
+            name = LOSSES[loss.kind]
+            chosen: dict[str, Any] = {"objective": name, "metric": name, "alpha": loss.alpha}
         elif is_binary(self.problem):
             chosen = {"objective": "binary", "metric": "binary_logloss"}
         else:
             chosen = {"objective": "multiclass", "metric": "multi_logloss", "num_class": self.problem.outputs}
         return {**chosen, "seed": self.problem.seed, "deterministic": True, "force_row_wise": True}
 
+    def _fitting(self, rows: int) -> dict[str, Any]:
+        """The parameters as they suit so many rows."""
+        least = min(self.parameters["min_data_in_leaf"], max(rows // ROWS_PER_LEAF, 1))
+        return {**self.parameters, "min_data_in_leaf": least, "min_data_per_group": 5 * least, "max_cat_to_onehot": 8}
+
     def predict(self, features: Features) -> Array:
         assert self.booster is not None
-        best = self.booster.best_iteration if self.booster.best_iteration > 0 else None
-        outputs = as_outputs(self.booster.predict(joined(features), num_iteration=best, num_threads=1), self.problem)
+        raw = self.booster.predict(
+            joined(features), num_iteration=self.booster.best_iteration, num_threads=threads_for(len(features))
+        )
+        outputs = as_outputs(raw, self.problem)
         return outputs if self.scale is None else self.scale.backward(outputs)
 
     def save(self, folder: Path) -> None:
         assert self.booster is not None
-        best = self.booster.best_iteration if self.booster.best_iteration > 0 else None
-        self.booster.save_model(folder / "lightgbm.txt", num_iteration=best)
-        record = {"parameters": self.parameters, "scale": None if self.scale is None else self.scale.record()}
-        (folder / "lightgbm.json").write_text(json.dumps(record))
+        trees, end, _ = self.booster.model_to_string(num_iteration=self.booster.best_iteration).partition(
+            "end of trees\n"
+        )  # importances and training parameters follow, which no answer needs
+        (folder / "lightgbm.txt").write_text(trees + end, encoding="utf-8")
+        record = {
+            "parameters": self.parameters,
+            "scale": None if self.scale is None else self.scale.record(),
+            "steps": self.steps,
+        }
+        (folder / "lightgbm.json").write_text(json.dumps(record), encoding="utf-8")
 
 
-def _stop_in_time(progress: Progress) -> Callable[[Any], None]:
-    """A callback that ends training when the learner's time is up, and reports every fiftieth round."""
+def _categories(features: Features) -> list[int]:
+    numbers = features["numbers"].shape[1]
+    return list(range(numbers, numbers + features["codes"].shape[1]))
+
+
+def _follow(course: Course) -> Callable[[Any], None]:
+    """A callback that hears the course after each round, and hurries or ends training."""
 
     def after_round(env: Any) -> None:
         import lightgbm
 
-        if env.iteration % 50 == 0 and env.evaluation_result_list:
-            progress.report(env.iteration, env.evaluation_result_list[0][2])
-        if progress.out_of_time():
-            raise lightgbm.callback.EarlyStopException(env.iteration, env.evaluation_result_list)
+        done = env.iteration + 1
+        loss = env.evaluation_result_list[0][2] if env.evaluation_result_list else None
+        if not course.after(done, loss):
+            raise lightgbm.callback.EarlyStopException(course.best - 1, env.evaluation_result_list)
+        if course.hurry(done):
+            env.model.reset_parameter({"learning_rate": course.rate})
 
     return after_round
 
 
 class LightGBM(Architecture):
-    """LightGBM with the usual space; its first points are defaults that win often, and extremely random trees."""
+    """LightGBM. Its first points have what the strongest published configurations share against the library's
+    defaults: a low learning rate, few features a tree, small leaves, extremely random trees.
+    """
 
     name = "lightgbm"
     modality = "tabular"
@@ -100,18 +130,20 @@ class LightGBM(Architecture):
     def portfolio(self, problem: Problem) -> list[Parameters]:
         common: Parameters = {
             "learning_rate": 0.05,
-            "num_leaves": 31,
-            "min_data_in_leaf": 20,
-            "feature_fraction": 0.9,
+            "num_leaves": 31 if problem.outputs <= 3 else 16,
+            "min_data_in_leaf": 5,
+            "feature_fraction": 0.5,
             "bagging_fraction": 0.9,
+            "lambda_l1": 0.1,
             "lambda_l2": 1.0,
             "cat_smooth": 10.0,
             "extra_trees": False,
         }
         return [
-            {**common, "learning_rate": 0.03, "num_leaves": 15, "feature_fraction": 0.5},
-            {**common, "extra_trees": True, "num_leaves": 63, "feature_fraction": 0.7},
-            {**common, "num_leaves": 8, "min_data_in_leaf": 5, "feature_fraction": 0.4, "lambda_l2": 10.0},
+            common,
+            {**common, "extra_trees": True, "num_leaves": 64, "feature_fraction": 0.6},
+            {**common, "learning_rate": 0.03, "num_leaves": 128, "min_data_in_leaf": 3, "feature_fraction": 0.8},
+            {**common, "num_leaves": 8, "feature_fraction": 0.4, "lambda_l2": 10.0},
         ]
 
     def build(self, trial: BaseTrial, problem: Problem) -> Learner:
@@ -120,10 +152,11 @@ class LightGBM(Architecture):
             {
                 "learning_rate": trial.suggest_float("learning_rate", 0.005, 0.2, log=True),
                 "num_leaves": trial.suggest_int("num_leaves", 4, 255, log=True),
-                "min_data_in_leaf": trial.suggest_int("min_data_in_leaf", 2, 100, log=True),
+                "min_data_in_leaf": trial.suggest_int("min_data_in_leaf", 1, 100, log=True),
                 "feature_fraction": trial.suggest_float("feature_fraction", 0.2, 1.0),
                 "bagging_fraction": trial.suggest_float("bagging_fraction", 0.5, 1.0),
                 "bagging_freq": 1,
+                "lambda_l1": trial.suggest_float("lambda_l1", 1e-3, 10.0, log=True),
                 "lambda_l2": trial.suggest_float("lambda_l2", 1e-3, 100.0, log=True),
                 "cat_smooth": trial.suggest_float("cat_smooth", 1.0, 100.0, log=True),
                 "extra_trees": trial.suggest_categorical("extra_trees", [False, True]),
@@ -133,7 +166,7 @@ class LightGBM(Architecture):
     def load(self, folder: Path, problem: Problem) -> Learner:
         import lightgbm
 
-        record = json.loads((folder / "lightgbm.json").read_text())
+        record = json.loads((folder / "lightgbm.json").read_text(encoding="utf-8"))
         scale = None if record["scale"] is None else TargetScale(**record["scale"])
         booster = lightgbm.Booster(model_file=folder / "lightgbm.txt")
-        return LightGBMLearner(problem, record["parameters"], booster, scale)
+        return LightGBMLearner(problem, record["parameters"], booster, scale, record.get("steps", 0))

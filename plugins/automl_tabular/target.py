@@ -1,4 +1,4 @@
-"""The scale on which regressors learn: centred and scaled, on a logarithm where the metric asks for one."""
+"""What learners are taught instead of the raw target: a scale for numbers, and how much each row counts."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 
 from automl.data.dataset import Array
+from automl.metrics import training_loss
+from automl.metrics.loss import Loss
 from automl.task import Examples, Problem
 
 
@@ -21,13 +23,13 @@ class TargetScale:
 
     @classmethod
     def fit(cls, target: Array, problem: Problem) -> TargetScale:
-        """rmsle is rmse on log1p, so its learners learn log1p; every other metric keeps the scale."""
-        log = problem.metric == "rmsle" and bool(target.min() >= 0)
+        """The logarithm where the metric's loss is meant on one (rmsle) and no target is below 0."""
+        log = loss_of(problem).log and bool(target.min() >= 0)
         values = np.log1p(target) if log else target
         return cls(log, float(values.mean()), float(values.std()) or 1.0)
 
     def forward(self, target: Array) -> Array:
-        values = np.log1p(target) if self.log else target
+        values = np.log1p(np.maximum(target, 0.0)) if self.log else target
         return (values - self.center) / self.scale
 
     def backward(self, values: Array) -> Array:
@@ -38,9 +40,36 @@ class TargetScale:
         return asdict(self)
 
 
-def scaled_targets(problem: Problem, train: Examples, valid: Examples) -> tuple[TargetScale | None, Array, Array]:
-    """The scale of a regression, learned on `train`, and both targets on it; classes as they are, without a scale."""
+def loss_of(problem: Problem) -> Loss:
+    """The loss that learners of this problem make small."""
+    return training_loss(problem.metric, problem.schema.task)
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """The targets of a fold as learners are taught them: float64 on `scale`, or int64 classes where there is none.
+
+    `weights` and `valid_weights`: float64 per row, 1 on average, with what the loss itself asks for; None when all
+    rows count alike.
+    """
+
+    scale: TargetScale | None
+    target: Array
+    valid_target: Array
+    weights: Array | None
+    valid_weights: Array | None
+
+
+def lesson(problem: Problem, train: Examples, valid: Examples) -> Lesson:
+    """The lesson of a fold; its scale is learned on `train` alone."""
     if problem.schema.task == "classify":
-        return None, train.target, valid.target
+        return Lesson(None, train.target, valid.target, train.weights, valid.weights)
+    loss = loss_of(problem)
     scale = TargetScale.fit(train.target, problem)
-    return scale, scale.forward(train.target), scale.forward(valid.target)
+    return Lesson(
+        scale,
+        scale.forward(train.target),
+        scale.forward(valid.target),
+        loss.row_weights(train.target, train.weights),
+        loss.row_weights(valid.target, valid.weights),
+    )

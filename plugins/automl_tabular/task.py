@@ -1,18 +1,25 @@
-"""The tabular task: two matrices out of the schema's columns."""
+"""The tabular task: two matrices out of the schema's columns, and the texts as they are."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+import weakref
 from dataclasses import dataclass
+from itertools import combinations, islice
 
 import numpy as np
 
 from automl.data.dataset import Array, Rows
-from automl.data.schema import Column, Schema
+from automl.data.schema import Schema
 from automl.task import Architecture, Features, Task
 
 DAY_S = 86_400.0
 LARGEST = float(np.finfo(np.float32).max)  # beyond it a float32 is infinite, which XGBoost refuses
+MOST_SPANS = 10  # days between pairs of dates
+DATE_PARTS = (" (days)", " (month)", " (day of month)", " (weekday)", " (hour)")
+TEXT_SIZES = (" (characters)", " (words)", " (digits)", " (capitals)")
+
+_DIGITS = re.compile(r"\d+")
 
 
 class TabularTask(Task):
@@ -24,57 +31,111 @@ class TabularTask(Task):
         return 0.0 if schema.of_kind("image") or not schema.used else 0.5
 
     def features(self, schema: Schema, rows: Rows) -> Features:
-        """`numbers`: float32 (rows, numbers), NaN when missing. `codes`: int32 (rows, categories), -1 when missing."""
-        made = [numbers(rows[column.name]) for column, numbers in _makers(schema)]
-        matrix = np.concatenate(made, axis=1) if made else np.zeros((len(rows), 0), dtype=np.float32)
-        codes = [rows[column.name] for column in schema.of_kind("category")]
-        return Features(
-            {
-                "numbers": np.ascontiguousarray(np.clip(matrix, -LARGEST, LARGEST), dtype=np.float32),
-                "codes": np.stack(codes, axis=1) if codes else np.zeros((len(rows), 0), dtype=np.int32),
-            }
-        )
+        """`numbers`: float32 (rows, numbers), NaN when missing. `codes`: int32 (rows, categories), -1 when missing.
+
+        `texts`: str objects (rows, texts), only of a schema with text columns.
+        """
+        made = layout(schema)
+        numbers = np.empty((len(rows), len(made.numbers)), dtype=np.float32)
+        codes = np.empty((len(rows), len(made.categories)), dtype=np.int32)
+        with np.errstate(over="ignore"):
+            _fill(numbers, rows, made.plain)
+            end = len(made.plain)
+            if made.dates:
+                dates = _date_columns(np.stack([rows[name] for name in made.dates], axis=1), made.spans)
+                numbers[:, end : end + dates.shape[1]] = dates
+                end += dates.shape[1]
+            for name in made.texts:
+                numbers[:, end : end + len(TEXT_SIZES)] = _text_sizes(rows[name])
+                end += len(TEXT_SIZES)
+        np.clip(numbers, -LARGEST, LARGEST, out=numbers)
+        _fill(codes, rows, made.categories)
+        arrays: dict[str, Array] = {"numbers": numbers, "codes": codes}
+        if made.texts:
+            arrays["texts"] = np.stack([rows[name] for name in made.texts], axis=1)
+        return Features(arrays)
 
     def architectures(self) -> list[Architecture]:
+        """All families hear what the texts say; the boosters are given arithmetic, which one of them chooses."""
+        from automl_tabular.arithmetic import Arithmetic
+        from automl_tabular.catboost import CatBoost
+        from automl_tabular.forest import Forest
         from automl_tabular.lightgbm import LightGBM
         from automl_tabular.linear import Linear
         from automl_tabular.network import Network
+        from automl_tabular.prepared import PreparedArchitecture
+        from automl_tabular.texts import TextScores
         from automl_tabular.xgboost import XGBoost
 
-        return [Linear(), LightGBM(), XGBoost(), Network()]
+        boosters = [PreparedArchitecture(family, Arithmetic) for family in (CatBoost(), LightGBM(), XGBoost())]
+        families = [Linear(), *boosters, Forest(), Network()]
+        return [PreparedArchitecture(family, TextScores) for family in families]
 
 
 @dataclass(frozen=True)
 class Layout:
-    """The columns of the two matrices: names of the numbers, and per category its number of codes."""
+    """Where the columns of a schema go: `numbers` and `levels` name the columns of the two matrices.
 
+    The first numbers are the `plain` columns as they are; then come the parts of the `dates`, the days between the
+    pairs of dates in `spans`, and the sizes of the `texts`. `levels`: per category its number of codes.
+    """
+
+    plain: tuple[str, ...]
+    dates: tuple[str, ...]
+    spans: tuple[tuple[int, int], ...]
+    texts: tuple[str, ...]
+    categories: tuple[str, ...]
     numbers: tuple[str, ...]
     levels: tuple[int, ...]
 
+    @classmethod
+    def of(cls, schema: Schema) -> Layout:
+        plain = tuple(column.name for column in schema.of_kind("number", "boolean"))
+        dates = tuple(column.name for column in schema.of_kind("datetime"))
+        spans = tuple(islice(combinations(range(len(dates)), 2), MOST_SPANS))
+        texts = tuple(column.name for column in schema.of_kind("text"))
+        numbers = (
+            *plain,
+            *(name + part for name in dates for part in DATE_PARTS),
+            *(f"{dates[first]} to {dates[second]} (days)" for first, second in spans),
+            *(name + size for name in texts for size in TEXT_SIZES),
+        )
+        categories = schema.of_kind("category")
+        names, levels = tuple(each.name for each in categories), tuple(each.codes for each in categories)
+        return cls(plain, dates, spans, texts, names, numbers, levels)
+
+
+# By identity, since the hash of a schema with a thousand columns costs more than a row's prediction.
+_layouts: dict[int, tuple[weakref.ref[Schema], Layout]] = {}
+
 
 def layout(schema: Schema) -> Layout:
-    """What the features of a schema hold, without any rows."""
-    names = tuple(f"{column.name}{part}" for column, _ in _makers(schema) for part in _parts(column.kind))
-    return Layout(names, tuple(column.codes for column in schema.of_kind("category")))
+    """What the features of a schema hold, without any rows; remembered as long as the schema lives."""
+    key = id(schema)
+    known = _layouts.get(key)
+    if known is None or known[0]() is not schema:
+        known = weakref.ref(schema, lambda _: _layouts.pop(key, None)), Layout.of(schema)
+        _layouts[key] = known
+    return known[1]
 
 
-def _makers(schema: Schema) -> list[tuple[Column, Callable[[Array], Array]]]:
-    makers = {"number": _plain, "boolean": _plain, "datetime": _date_parts, "text": _text_sizes}
-    return [(column, makers[column.kind]) for column in schema.used if column.kind in makers]
+def _fill(matrix: Array, rows: Rows, names: tuple[str, ...]) -> None:
+    """Write these columns of the rows into the first columns of the matrix."""
+    if not names:
+        return
+    arrays = rows.arrays
+    columns = [arrays[name] for name in names]
+    if len(matrix) == 1:  # what an endpoint waits for: one call, however many columns
+        np.concatenate(columns, out=matrix[0, : len(names)], casting="same_kind")
+    else:
+        np.stack(columns, axis=1, out=matrix[:, : len(names)], casting="same_kind")
 
 
-def _parts(kind: str) -> tuple[str, ...]:
-    if kind == "datetime":
-        return (" (days)", " (month)", " (day of month)", " (weekday)", " (hour)")
-    return (" (characters)", " (words)") if kind == "text" else ("",)
+def _date_columns(seconds: Array, spans: tuple[tuple[int, int], ...]) -> Array:
+    """(rows, dates) seconds since the epoch -> (rows, 5 · dates + spans), NaN where a date is missing.
 
-
-def _plain(values: Array) -> Array:
-    return np.asarray(values, dtype=np.float64)[:, None]
-
-
-def _date_parts(seconds: Array) -> Array:
-    """Days since the epoch, month, day of month, weekday (0 is Monday), hour; NaN where the date is missing."""
+    Of each date the days since the epoch, the month, the day of the month, the weekday (0 is Monday), the hour.
+    """
     known = np.isfinite(seconds)
     whole = np.where(known, seconds, 0.0)
     moments = whole.astype("datetime64[s]")
@@ -88,10 +149,16 @@ def _date_parts(seconds: Array) -> Array:
             (days + 3) % 7,
             (whole - days * DAY_S) // 3600,
         ],
-        axis=1,
+        axis=2,
     )
-    return np.where(known[:, None], parts, np.nan)
+    parts = np.where(known[:, :, None], parts, np.nan).reshape(len(seconds), -1)
+    if not spans:
+        return parts
+    first, second = np.array(spans).T
+    return np.concatenate([parts, (seconds[:, second] - seconds[:, first]) / DAY_S], axis=1)
 
 
 def _text_sizes(texts: Array) -> Array:
-    return np.array([[len(text), len(text.split())] for text in texts], dtype=np.float64).reshape(-1, 2)
+    """Characters, words, runs of digits, capital letters of each text: (rows, 4)."""
+    sizes = [(len(text), len(text.split()), len(_DIGITS.findall(text)), sum(map(str.isupper, text))) for text in texts]
+    return np.array(sizes, dtype=np.float64).reshape(-1, len(TEXT_SIZES))

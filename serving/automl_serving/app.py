@@ -87,7 +87,7 @@ async def _answers(served: ServedModel, rows: Sequence[Cells]) -> Answers:
 
 def _description(served: ServedModel) -> str:
     card = served.model.card
-    shown = [where for where in ("out_of_fold", "holdout") if where in card.scores]
+    shown = [where for where in ("out_of_fold", "nested", "holdout") if where in card.scores]
     scores = ", ".join(f"{where.replace('_', ' ')} {card.scores[where]:.4g}" for where in shown)
     return (
         f"Predicts **{served.model.schema.target}** ({served.model.schema.task}), "

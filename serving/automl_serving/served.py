@@ -37,7 +37,7 @@ class ServedModel:
 
     def predict(self, rows: Sequence[Cells]) -> Answers:
         """Answers for validated rows; DataError if a cell turns out to be unusable after all."""
-        return self.model.answer({column.name: [row[column.name] for row in rows] for column in self.model.schema.used})
+        return self.model.answer(list(rows))
 
     def log_entries(self, rows: Sequence[Cells], answers: Answers, latency_ms: float) -> list[LoggedPrediction]:
         """What is logged of an answer."""

@@ -159,7 +159,8 @@ def test_a_fit_by_the_command_line_says_what_it_decided_and_what_to_do_next(tmp_
     assert f"model   {store}/models/odd/1" in done.stdout
     assert f"automl predict odd {data}" in done.stdout
     assert done.stderr == ""
-    record = json.loads(run_fit(data, store, "--time", "20s", "--trials", "1", "--name", "odd", "--json").stdout)
+    lines = run_fit(data, store, "--time", "20s", "--trials", "1", "--name", "odd", "--json").stdout.splitlines()
+    record = json.loads(lines[-1])
     assert (record["model"], record["version"], record["aliases"]) == ("odd", 2, [])
     assert record["scores"]["out_of_fold"] < 0.5
     assert Path(record["folder"]).is_dir()

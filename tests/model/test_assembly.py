@@ -16,8 +16,9 @@ from automl.data.reading import Table
 from automl.data.splits import Structure, make_split
 from automl.engine import FitRequest
 from automl.metrics import find_metric
-from automl.model.assembly import assemble, interval
+from automl.model.assembly import assemble
 from automl.opening import prepare
+from automl.search.noise import interval
 from automl.search.run import Question, Run, read_dataset
 
 MAE = find_metric("mae")

@@ -17,8 +17,6 @@ from automl.model.model import Model
 from automl.model.threshold import choose_decision, decide, weighed
 from automl.store import Store
 
-LABEL_METRICS = [metric for metric in BUILT_IN if metric.wants == "classes"]
-
 
 def rare_world(rows: int, seed: int, classes: int = 2) -> tuple[np.ndarray, np.ndarray]:
     """Classes and their true probabilities, each further class rarer."""
@@ -29,7 +27,10 @@ def rare_world(rows: int, seed: int, classes: int = 2) -> tuple[np.ndarray, np.n
     return np.minimum(target, classes - 1), shares
 
 
-@pytest.mark.parametrize(("name", "classes"), [("f1", 2), ("balanced_accuracy", 2), ("balanced_accuracy", 4)])
+@pytest.mark.parametrize(
+    ("name", "classes"),
+    [("f1", 2), ("fbeta_2", 2), ("cohen_kappa", 2), ("balanced_accuracy", 2), ("balanced_accuracy", 4)],
+)
 def test_a_chosen_threshold_serves_rows_that_it_has_not_seen(name: str, classes: int) -> None:
     metric = find_metric(name)
     promised, kept = [], []
@@ -75,23 +76,21 @@ def test_noise_and_metrics_of_probabilities_move_nothing() -> None:
     assert choose_decision(find_metric("f1"), target, shares, ["a", "b"], deadline=0.0).weights == ()
 
 
-@pytest.mark.parametrize("metric", LABEL_METRICS, ids=lambda metric: metric.name)
-def test_label_metrics_are_those_of_scikit_learn(metric) -> None:  # type: ignore[no-untyped-def]
-    from sklearn import metrics as theirs
+def test_a_threshold_that_answers_every_row_alike_is_not_chosen() -> None:
+    target, shares = rare_world(2_000, 0)
+    for name in ("precision", "recall"):
+        assert choose_decision(find_metric(name), target, shares, ["no", "yes"]).weights == ()
 
-    rng = np.random.default_rng(0)
-    known = {
-        "accuracy": theirs.accuracy_score,
-        "balanced_accuracy": theirs.balanced_accuracy_score,
-        "f1": lambda target, classes: theirs.f1_score(target, classes, zero_division=0),
-        "f1_macro": lambda target, classes: theirs.f1_score(target, classes, average="macro", zero_division=0),
-        "mcc": theirs.matthews_corrcoef,
-    }
-    for width in (2,) if metric.binary_only else (2, 3, 5):
-        for rows in (6, 50):
-            target, classes = rng.integers(0, width, rows), rng.integers(0, width, rows)
-            assert metric.function(target, classes) == pytest.approx(known[metric.name](target, classes))
-    assert metric.function(np.zeros(4, dtype=int), np.zeros(4, dtype=int)) in (0.0, 1.0)
+
+def test_rows_that_count_more_move_the_threshold() -> None:
+    """Weighing the rows of a class by three is as good as having three of each."""
+    target, shares = rare_world(4_000, 0)
+    counts = np.where(target == 1, 3.0, 1.0)
+    metric, often = find_metric("accuracy"), np.repeat(np.arange(len(target)), counts.astype(int))
+    weighed_rows = choose_decision(metric, target, shares, ["no", "yes"], row_weights=counts)
+    repeated = choose_decision(metric, target[often], shares[often], ["no", "yes"])
+    assert weighed_rows.weights[0] == pytest.approx(0.25, abs=0.06)
+    assert repeated.weights[0] == pytest.approx(weighed_rows.weights[0], abs=0.06)
 
 
 def test_a_model_keeps_its_decision_and_answers_by_it(family_model: Model, rows: pd.DataFrame, tmp_path: Path) -> None:

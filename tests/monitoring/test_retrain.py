@@ -16,6 +16,7 @@ from automl.cli.predict import loggable_rows
 from automl.data.dataset import conform
 from automl.data.reading import Table
 from automl.data.roles import Roles
+from automl.data.weights import row_weights
 from automl.engine import FitRequest, fit_table, training_table
 from automl.errors import ArtifactError, DataError
 from automl.model.artifact import load_model
@@ -28,6 +29,7 @@ from automl_monitoring.retraining import (
     split_labelled,
     unseen,
     with_moments,
+    with_weights,
     without_copies,
 )
 from tests.monitoring.conftest import Log, add_labels
@@ -134,6 +136,14 @@ def test_logged_rows_come_last_in_time() -> None:
     known = Table(pd.DataFrame({"day": ["2024-02-01", "2024-02-02", "2024-02-03"]}))
     assert with_moments(known, "day", entries[:1]) is known
     assert with_moments(dated, None, entries) is dated
+
+
+def test_logged_rows_count_as_much_as_the_old_ones_do_on_average() -> None:
+    grown = Table(pd.DataFrame({"w": ["1,5", "0,5", "4", None]}, dtype="str"), commas=frozenset({"w"}))
+    weights = with_weights(grown, "w", 3).frame["w"]
+    np.testing.assert_allclose(weights, [0.75, 0.25, 2.0, 1.0])
+    np.testing.assert_allclose(row_weights(weights, "w"), weights)
+    assert with_weights(grown, None, 3) is grown
 
 
 def test_rows_of_unknown_entities_promote_nothing(tmp_path: Path, churn_rows: pd.DataFrame) -> None:

@@ -33,9 +33,9 @@ class Bench:
     metric: Metric
 
 
-def make_bench(rows: pd.DataFrame, runs: Path) -> Bench:
+def make_bench(rows: pd.DataFrame, runs: Path, count: int = ROWS) -> Bench:
     """A run that asks about the first rows of a frame with the target Churn."""
-    table = Table(rows.head(ROWS), name="small")
+    table = Table(rows.head(count), name="small")
     prepared = prepare(table, FitRequest(target="Churn"))
     dataset, metric = prepared.dataset, prepared.metric
     split = make_split(dataset.target, dataset.schema, 0)

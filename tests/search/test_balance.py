@@ -70,7 +70,7 @@ def test_the_shares_of_the_validation_rows_change_nothing() -> None:
     family = find_architecture("tabular", "linear")
     answered = []
     for rows in (np.arange(ROWS), np.concatenate([rare, common[: len(rare)]]), rare):
-        learner = balanced(family.build(FixedTrial({"strength": 1.0}), PROBLEM), family, PROBLEM, "weights")
+        learner = balanced(family.build(FixedTrial({"ramps": 0}), PROBLEM), family, PROBLEM, "weights")
         learner.fit(train, valid.take(rows), Progress())
         answered.append(learner.predict(fresh.features))
     np.testing.assert_array_equal(answered[1], answered[0])
@@ -113,7 +113,7 @@ def test_rows_are_repeated_evenly_and_in_bounds() -> None:
 def test_a_family_that_knows_no_weights_gets_repeated_rows() -> None:
     family = find_architecture("tabular", "linear")
     foreign = type("Foreign", (type(family),), {"weighs": False})()
-    learner = foreign.build(FixedTrial({"strength": 1.0}), PROBLEM)
+    learner = foreign.build(FixedTrial({"ramps": 0}), PROBLEM)
     wrapped = balanced(learner, foreign, PROBLEM, "weights")
     assert isinstance(wrapped, BalancedLearner)
     assert wrapped.balance == "oversample"

@@ -11,7 +11,16 @@ from hypothesis import strategies as st
 
 from automl.metrics import Metric, find_metric
 from automl.model.model import combine
-from automl.search.ensemble import ROUNDS, select_members
+from automl.search.ensemble import (
+    CHOOSING_CELLS,
+    CHOOSING_ROWS,
+    RARE_ROWS,
+    ROUNDS,
+    Cost,
+    Pool,
+    choosing_rows,
+    select_members,
+)
 
 
 def candidates(rng: np.random.Generator, target: np.ndarray, count: int) -> dict[int, np.ndarray]:
@@ -35,7 +44,7 @@ def test_never_worse_than_the_best_single_one(seed: int, count: int, name: str) 
     metric = find_metric(name)
     target = np.concatenate([[0, 1], rng.integers(0, 2, 58)])
     outputs = candidates(rng, target, count)
-    counts = select_members(outputs, target, metric)
+    counts = select_members(Pool(outputs, target, metric))
     best = min(metric.loss(target, output) for output in outputs.values())
     assert loss_of(counts, outputs, target, metric) <= best + 1e-9
     assert 1 <= sum(counts.values()) <= ROUNDS
@@ -46,19 +55,21 @@ def test_of_equals_one_is_enough() -> None:
     rng = np.random.default_rng(0)
     target = rng.integers(0, 2, 50)
     [output] = candidates(rng, target, 1).values()
-    assert select_members({4: output, 2: output.copy(), 9: output.copy()}, target, find_metric("accuracy")) == {4: 1}
+    equal = {4: output, 2: output.copy(), 9: output.copy()}
+    assert select_members(Pool(equal, target, find_metric("accuracy"))) == {2: 1}
 
 
 def test_two_halves_of_the_truth_are_combined() -> None:
     truth = np.linspace(0, 1, 40)
     wave = np.sin(np.arange(40.0))
-    assert select_members({0: truth + wave, 1: truth - wave}, truth, find_metric("rmse")) == {0: 1, 1: 1}
+    halves = {0: truth + wave, 1: truth - wave}
+    assert select_members(Pool(halves, truth, find_metric("rmse"))) == {0: 1, 1: 1}
 
 
 def test_outputs_are_left_as_they_were() -> None:
     outputs = candidates(np.random.default_rng(1), np.arange(30) % 2, 3)
     before = {number: output.copy() for number, output in outputs.items()}
-    select_members(outputs, np.arange(30) % 2, find_metric("log_loss"))
+    select_members(Pool(outputs, np.arange(30) % 2, find_metric("log_loss")))
     for number, output in outputs.items():
         np.testing.assert_array_equal(output, before[number])
 
@@ -66,7 +77,7 @@ def test_outputs_are_left_as_they_were() -> None:
 def test_a_passed_deadline_leaves_the_best_single_one() -> None:
     outputs = candidates(np.random.default_rng(2), np.arange(30) % 2, 5)
     metric = find_metric("log_loss")
-    counts = select_members(outputs, np.arange(30) % 2, metric, deadline=time.time() - 1)
+    counts = select_members(Pool(outputs, np.arange(30) % 2, metric, deadline=time.time() - 1))
     best = min(outputs, key=lambda number: metric.loss(np.arange(30) % 2, outputs[number]))
     assert counts == {best: 1}
 
@@ -84,5 +95,39 @@ def test_what_is_no_better_than_the_constant_is_left_out_if_anything_is() -> Non
     good = np.where(np.eye(2)[target] == 1, 0.7, 0.3)
     useless = np.full((80, 2), 0.5)
     floor = metric.loss(target, useless)
-    assert set(select_members({0: useless, 1: good, 2: good[:, ::-1]}, target, metric, floor=floor)) == {1}
-    assert select_members({0: useless}, target, metric, floor=floor) == {0: 1}
+    trials = {0: useless, 1: good, 2: good[:, ::-1]}
+    assert set(select_members(Pool(trials, target, metric, floor=floor))) == {1}
+    assert select_members(Pool({0: useless}, target, metric, floor=floor)) == {0: 1}
+
+
+def test_members_together_keep_to_a_limit() -> None:
+    truth = np.linspace(0, 1, 40)
+    wave = np.sin(np.arange(40.0))
+    outputs = {0: truth + wave, 1: truth - wave, 2: truth - 1.1 * wave}
+    costs = {0: Cost(1.0, 10), 1: Cost(1.0, 90), 2: Cost(1.0, 20)}
+    pool = Pool(outputs, truth, find_metric("rmse"), costs)
+    assert select_members(pool) == {0: 1, 1: 1}
+    assert set(select_members(pool, Cost(2.0, 50))) == {0, 2}
+    assert len(select_members(pool, Cost(1.5, 100))) == 1
+    assert select_members(pool, Cost(0.5, 100)) == {}
+
+
+def test_few_members_where_more_gain_next_to_nothing() -> None:
+    rng = np.random.default_rng(5)
+    target = rng.normal(size=2_000)
+    shared = target + rng.normal(size=2_000)
+    outputs = {number: shared + 0.05 * rng.normal(size=2_000) for number in range(40)}
+    assert len(select_members(Pool(outputs, target, find_metric("rmse")))) <= 12
+
+
+def test_of_many_rows_enough_are_chosen_by_and_the_rare_class_is_among_them() -> None:
+    rng = np.random.default_rng(6)
+    few = rng.integers(0, 2, 500)
+    np.testing.assert_array_equal(choosing_rows(few, 2, classes=True), np.arange(500))
+    rare = (rng.random(400_000) < 0.01).astype(np.int64)
+    rows = choosing_rows(rare, 2, classes=True)
+    np.testing.assert_array_equal(rows, choosing_rows(rare, 2, classes=True))
+    assert CHOOSING_ROWS < len(rows) <= CHOOSING_CELLS / 2
+    assert rare[rows].sum() > 0.8 * RARE_ROWS
+    assert len(choosing_rows(rng.normal(size=60_000), 1, classes=False)) == CHOOSING_ROWS
+    assert len(choosing_rows(rng.integers(0, 80, 60_000), 80, classes=True)) == CHOOSING_CELLS // 80

@@ -15,8 +15,8 @@ import pytest
 
 from automl.hooks import find_task
 from automl.search.budget import ThreadPlan
-from automl.search.evaluate import Failed, Finished, FoldScored, TrialEvent, TrialSpec, Workbench
-from automl.search.executors import Executor, InlineExecutor, LocalExecutor
+from automl.search.evaluate import Failed, Finished, FitBegan, FoldScored, Reported, TrialEvent, TrialSpec, Workbench
+from automl.search.executors import Executor, InlineExecutor, LocalExecutor, resident_bytes
 from automl.search.run import read_result
 from automl.task import Examples, Parameters
 
@@ -33,18 +33,20 @@ def inline(bench: Bench) -> Executor:
 
 
 def local(bench: Bench) -> Executor:
-    return LocalExecutor(bench.run.folder, ThreadPlan(slots=1, threads=1))
+    executor = LocalExecutor(ThreadPlan(slots=1, threads=1))
+    executor.open(bench.run.folder)
+    return executor
 
 
 def spec(number: int, parameters: Parameters | None = None, seconds: float = 60.0) -> TrialSpec:
-    strength = {"strength": 0.01} if parameters is None else parameters
-    return TrialSpec(number, "linear", strength, seconds, time.time() + seconds, threads=1)
+    ramps: Parameters = {"ramps": 0} if parameters is None else parameters
+    return TrialSpec(number, "linear", ramps, seconds, time.time() + seconds, threads=1)
 
 
 def next_event(executor: Executor) -> TrialEvent:
     until = time.monotonic() + PATIENCE_S
     while time.monotonic() < until:
-        if found := executor.wait(0.5):
+        if found := [event for event in executor.wait(0.5) if not isinstance(event, FitBegan | Reported)]:
             [event] = found
             return event
     raise AssertionError("no event came")
@@ -114,7 +116,7 @@ class TestEveryExecutor:
         [failed] = finish(executor, spec(number, parameters={}))
         assert isinstance(failed, Failed)
         assert failed.error.startswith("ValueError: ")
-        assert "strength" in failed.error
+        assert "ramps" in failed.error
         assert "\n" not in failed.error
         assert isinstance(finish(executor, spec(number + 1))[-1], Finished)
 
@@ -132,10 +134,11 @@ def workers_of(run: Path) -> list[int]:
     for entry in Path("/proc").glob("[0-9]*"):
         try:
             arguments = (entry / "cmdline").read_bytes().split(b"\0")
+            log = os.readlink(entry / "fd" / "2")
             alive = (entry / "stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
         except OSError:
             continue
-        if alive and b"automl.search.worker" in arguments and str(run).encode() in arguments:
+        if alive and b"automl.search.worker" in arguments and log == str(run / "workers.log"):
             found.append(int(entry.name))
     return found
 
@@ -193,3 +196,16 @@ class TestDeathOfAWorker:
         assert workers_of(bench.run.folder) == []
         assert executor.running() == []
         assert not (bench.run.trials_folder / "50005").exists()
+
+
+def test_a_worker_that_would_need_too_much_memory_is_ended_and_named(bench: Bench) -> None:
+    limit = resident_bytes(os.getpid()) + 20e6
+    executor = LocalExecutor(ThreadPlan(slots=1, threads=1), memory=limit)
+    executor.open(bench.run.folder)
+    executor.submit(spec(60_001), "plain")
+    failed = next_event(executor)
+    assert isinstance(failed, Failed)
+    assert "more memory" in failed.error
+    assert executor.running() == []
+    assert executor.peak_mb > 0
+    executor.close()

@@ -53,7 +53,7 @@ def run_trial(number: int, bench: Bench, go_on: bool = True) -> list[int]:
     parameters = {**family.portfolio(bench.run.problem())[0], "feature_fraction": 1.0}
     spec = TrialSpec(number, "lightgbm", parameters, 30.0, time.time() + 30, 1)
     folds = []
-    trial = evaluate(spec, family, open_workbench(bench.run.folder, lambda *report: None))
+    trial = evaluate(spec, family, open_workbench(bench.run.folder))
     event: FoldScored | None = next(trial)
     while event is not None:
         folds.append(event.fold)
@@ -117,7 +117,7 @@ def test_time_is_shared_by_the_rows_that_each_fit_has(tmp_path: Path, bench: Ben
 
     family = find_architecture("tabular", "linear")
     watching = type("Watching", (type(family),), {"build": lambda self, trial, problem: Watch()})()
-    plain = open_workbench(bench.run.folder, lambda *report: None)
+    plain = open_workbench(bench.run.folder)
     for split in (bench.split, Split(np.arange(ROWS) % 5, 5)):
         allowed.clear()
         work = Workbench(plain.problem, plain.examples, split, find_metric("rmse"), tmp_path)

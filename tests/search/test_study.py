@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import random
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
@@ -87,12 +88,61 @@ def play(
     """Run a search to its end."""
     executor, events = Played(bench.run.trials_folder, script), list[SearchEvent]()
     budget = Budget(seconds, time.time())
-    search = Search(bench.run, dict(FAMILIES), executor, budget, events.append, higher_is_better=True)
+    search = Search(bench.run, dict(FAMILIES), executor, budget, events.append, higher_is_better=True, floor=-0.5)
     search.run(rows)
     assert executor.closed
     study = open_study(bench.run.folder / "journal.log", seed=0)
     assert not study.get_trials(states=(TrialState.RUNNING,))
     return executor, study, events, search
+
+
+class Hurried(Played):
+    """Two trials at a time; which of them ends first is left to chance."""
+
+    def __init__(self, trials: Path, script: Script, slots: int, seed: int) -> None:
+        super().__init__(trials, script)
+        self.plan = ThreadPlan(slots=slots, threads=1)
+        self._places: list[Played] = [Played(trials, script) for _ in range(slots)]
+        self._random = random.Random(seed)
+
+    def room(self) -> bool:
+        return any(place.room() for place in self._places)
+
+    def submit(self, spec: TrialSpec, runtime: Runtime) -> None:
+        self.asked.append(spec)
+        next(place for place in self._places if place.room()).submit(spec, runtime)
+
+    def wait(self, seconds: float) -> list[TrialEvent]:
+        return self._random.choice([place for place in self._places if not place.room()]).wait(seconds)
+
+    def answer(self, trial: int, go_on: bool) -> None:
+        next(place for place in self._places if trial in place.running()).answer(trial, go_on)
+
+    def running(self) -> list[int]:
+        return [number for place in self._places for number in place.running()]
+
+
+def test_without_a_clock_the_search_is_the_same_on_one_worker_and_on_two(
+    tmp_path: Path, churn_rows: pd.DataFrame
+) -> None:
+    def script(spec: TrialSpec) -> list[float]:
+        """A loss that tells the families and their parameters apart."""
+        quality = sum(float(value) for value in spec.parameters.values() if isinstance(value, float))
+        return [-0.7 - 0.01 * math.sin(quality + len(spec.architecture)) - 0.001 * fold for fold in range(5)]
+
+    asked = []
+    for slots, seed in ((1, 0), (2, 1), (2, 2)):
+        bench = make_bench(churn_rows.head(100), tmp_path / f"{slots}-{seed}")
+        object.__setattr__(bench.run.question, "max_trials", 30)
+        executor = Hurried(bench.run.trials_folder, script, slots, seed)
+        budget = Budget(math.inf, time.time())
+        search = Search(
+            bench.run, dict(FAMILIES), executor, budget, lambda event: None, higher_is_better=True, floor=-0.5
+        )
+        search.run(100_000)
+        asked.append([(spec.number, spec.architecture, dict(spec.parameters)) for spec in executor.asked])
+    assert len(asked[0]) == 30
+    assert asked[0] == asked[1] == asked[2]
 
 
 def first_points(bench: Bench) -> int:
@@ -117,20 +167,24 @@ def test_patience_begins_anew_with_each_better_trial(bench: Bench) -> None:
     assert len(executor.asked) == 21 + patience_for(100)
 
 
-def test_a_hopeless_trial_is_pruned_but_never_one_of_the_portfolio(bench: Bench) -> None:
+def test_a_trial_surely_far_behind_the_best_is_pruned_after_two_folds(bench: Bench) -> None:
     points = first_points(bench)
 
     def script(spec: TrialSpec) -> list[float]:
         bad = spec.number == 1 or spec.number >= points
-        return [-0.5 if bad else -0.8] * 5
+        return [(-0.6 if bad else -0.8) - 0.001 * fold for fold in range(5)]
 
-    executor, study, events, _ = play(bench, script, rows=2_500)
-    states = {trial.number: trial.state for trial in study.trials}
-    assert all(states[number] is TrialState.COMPLETE for number in range(points))
-    assert states[points] is TrialState.PRUNED, "compared with the portfolio, the first sampled trial is hopeless"
-    assert sum(event.kind == "pruned" for event in events) == len(executor.asked) - points
-    folds_of_first_sampled = [event for event in events if event.kind == "fold" and event.trial == points]
-    assert len(folds_of_first_sampled) == 1
+    executor, study, events, _ = play(bench, script, rows=100_000)
+    pruned = [trial.number for trial in study.trials if trial.state is TrialState.PRUNED]
+    assert pruned == [1, *range(points, len(executor.asked))]
+    assert sum(event.kind == "pruned" for event in events) == len(pruned)
+    assert len([event for event in events if event.kind == "fold" and event.trial == points]) == 2
+
+
+def test_a_trial_that_may_help_an_ensemble_is_not_pruned(bench: Bench) -> None:
+    """It gains a tenth less than the best over the constant (-0.5): less than the margin."""
+    _, study, _, _ = play(bench, lambda spec: [-0.8 if spec.number == 0 else -0.77] * 5)
+    assert {trial.state for trial in study.trials} == {TrialState.COMPLETE}
 
 
 def test_a_fold_without_a_score_prunes_nothing(bench: Bench) -> None:
@@ -151,7 +205,7 @@ def test_failures_are_told_and_the_search_goes_on(bench: Bench) -> None:
         return "ValueError: no luck" if spec.architecture == "lightgbm" else [-0.8]
 
     executor, study, events, search = play(bench, script)
-    assert search.first_error == "lightgbm: ValueError: no luck"
+    assert search.timesheet.first_error == "lightgbm: ValueError: no luck"
     failed = [event for event in events if event.kind == "failed"]
     assert failed
     assert {event.architecture for event in failed} == {"lightgbm"}
@@ -162,7 +216,7 @@ def test_failures_are_told_and_the_search_goes_on(bench: Bench) -> None:
 def test_when_everything_fails_the_search_ends(bench: Bench) -> None:
     executor, _, events, search = play(bench, lambda spec: "MemoryError: ", rows=100)
     assert len(executor.asked) == max(first_points(bench), patience_for(100))
-    assert search.first_error == "linear: MemoryError: "
+    assert search.timesheet.first_error == "linear: MemoryError: "
     assert events[-1].kind == "stopped"
 
 

@@ -28,6 +28,7 @@ from automl_serving.app import make_app
 from automl_serving.bento import swagger_assets
 from automl_serving.log import PredictionWriter
 from automl_serving.served import ServedModel, load_served
+from automl_tabular.linear import PATH
 
 NAME = "churn"
 ROWS = 200
@@ -55,7 +56,7 @@ def churn_table(seed: int = 0) -> Table:
 
 
 def register_version(store: Store, strength: float | None) -> Version:
-    """Fit a linear model of this strength (a constant one for None) and register it."""
+    """Fit a linear model with this penalty (a constant one for None) and register it."""
     model, selftest = fit_model(strength)
     return _register(store, model, selftest)
 
@@ -73,11 +74,12 @@ def fit_model(strength: float | None) -> tuple[Model, SelfTest]:
     problem = Problem(schema, "tabular", "roc_auc")
     members: tuple[Member, ...] = ()
     if strength is not None:
-        parameters: Parameters = {"strength": strength}
+        parameters: Parameters = {"ramps": 0}
         learner = find_architecture("tabular", "linear").build(FixedTrial(dict(parameters)), problem)
         features = find_task("tabular").features(schema, conform(table.frame, schema))
         examples = Examples(features, conform_target(table.frame["Churn"], schema))
-        learner.fit(examples, examples, Progress())
+        stronger = [penalty for penalty in PATH if penalty > strength]
+        learner.fit(examples, examples, Progress(steps=len(stronger) + 1))
         members = (Member(1.0, "linear", parameters, (learner,)),)
     card = Card(NAME, "roc_auc", {"out_of_fold": 0.9}, ROWS, "2026-01-01", "0")
     model = Model(problem, members, np.array([0.7, 0.3]), card)

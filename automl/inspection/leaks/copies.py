@@ -32,7 +32,7 @@ def find_copies(sample: Sample) -> list[Finding]:
         return []
     found = []
     for column in sample.subject.schema.columns:
-        if column.kind in ("text", "image") or column.name in sample.subject.roles.exclude:
+        if column.kind in ("text", "image") or column.name in sample.subject.roles.left_alone:
             continue
         finding = _copy(sample, column)
         if finding is not None:

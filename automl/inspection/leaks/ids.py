@@ -28,7 +28,7 @@ def find_ids(sample: Sample, skipped: set[str]) -> list[Finding]:
     found = []
     for column in sample.subject.schema.columns:
         name = column.name
-        if name in skipped or name in sample.subject.roles.exclude or column.kind in ("text", "image", "datetime"):
+        if name in skipped or name in sample.subject.roles.left_alone or column.kind in ("text", "image", "datetime"):
             continue
         if column.kind != "ignored" and not is_entity_name(name):
             continue

@@ -22,7 +22,7 @@ def find_missing(sample: Sample, skipped: set[str]) -> list[Finding]:
     """Among all columns, also those that the schema ignores."""
     found = []
     for column in sample.subject.schema.columns:
-        if column.name in skipped or column.name in sample.subject.roles.exclude:
+        if column.name in skipped or column.name in sample.subject.roles.left_alone:
             continue
         empty = sample.missing(column)
         if min(empty.sum(), (~empty).sum()) < LEAST_ROWS:

@@ -1,0 +1,74 @@
+"""What a trial is likely to cost, told from what ran: so that the first minute is spent well."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from automl.search.run import TrialResult
+from automl.task import Architecture, Parameters
+
+# Before anything ran: LightGBM's default took 2 s for five folds of 5,000 rows by 19 columns on one core.
+SECONDS_PER_CELL = 4e-6
+SECONDS_LEAST = 0.3
+SQUEEZE = 0.4  # learners plan their steps by the time they are given: with this share of it they are still worth it
+EARNED_SHARE = 0.97  # of the best trial's gain over the constant: a family below is not searched further
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How long trials take. `work`: cells that the folds of one trial learn from, times the outputs of a learner."""
+
+    families: Mapping[str, Architecture]
+    work: float
+    threads: int
+
+    def seconds(self, architecture: str, results: Iterable[TrialResult]) -> float:
+        """What a trial of this family is likely to take.
+
+        The median of its own trials; else its declared cost times what the others took per unit of cost; before
+        anything ran, a guess from the size of the data.
+        """
+        finished = list(results)
+        own = [each.seconds for each in finished if each.architecture == architecture]
+        if own:
+            return statistics.median(own)
+        rates = [each.seconds / self._cost(each.architecture) for each in finished]
+        rate = statistics.median(rates) if rates else SECONDS_LEAST + SECONDS_PER_CELL * self.work / self.threads
+        return rate * self._cost(architecture)
+
+    def fits(self, architecture: str, results: Iterable[TrialResult], allowed: float) -> bool:
+        """Would a trial of this family come to something in so many seconds?"""
+        return math.isinf(allowed) or SQUEEZE * self.seconds(architecture, results) <= allowed
+
+    def _cost(self, architecture: str) -> float:
+        known = self.families.get(architecture)
+        return 1.0 if known is None else known.cost
+
+
+def first_minute(points: Sequence[tuple[str, Parameters]], pace: Pace, allowed: float) -> list[tuple[str, Parameters]]:
+    """The portfolio in the order to be tried: families that would take too much of the time wait for the others.
+
+    The very first point, the cheap floor, keeps its place; `allowed` is what one trial may take.
+    """
+    fitting = [point for point in points[1:] if pace.fits(point[0], (), allowed)]
+    waiting = [point for point in points[1:] if not pace.fits(point[0], (), allowed)]
+    return [*points[:1], *fitting, *sorted(waiting, key=lambda point: pace.seconds(point[0], ()))]
+
+
+def next_family(names: Sequence[str], pace: Pace, results: Sequence[TrialResult], floor: float) -> str:
+    """The family that Optuna samples next: of those that have earned it, the one that had the least so far.
+
+    Earned: its best trial gains nearly as much over the constant as the best of all (EARNED_SHARE). What a family had
+    is counted in trials times its declared cost, not in seconds, so that the order is the same on any machine.
+    """
+    best = {name: min((each.loss for each in results if each.architecture == name), default=math.inf) for name in names}
+    winner = min(best.values())
+    if not math.isfinite(winner):
+        return names[0]
+    gain = max(floor - winner, 0.0) if math.isfinite(floor) else 0.0
+    earned = [name for name in names if best[name] <= winner + (1 - EARNED_SHARE) * gain] or list(names)
+    had = {name: sum(each.architecture == name for each in results) for name in earned}
+    return min(earned, key=lambda name: had[name] * pace.families[name].cost)
