@@ -223,8 +223,9 @@ def _executor(prepared: Prepared, question: Question, request: FitRequest) -> Ex
         return InlineExecutor()
     memory = request.memory or MEMORY_SHARE * available_memory()
     cells = len(prepared.dataset) * len(prepared.dataset.schema.used)
-    executor = LocalExecutor(plan_threads(cells, usable_cores(), request.workers, memory), memory)
     known = [family for family in architectures(question.modality).values() if family.runtime != "torch"]
+    plan = plan_threads(cells, usable_cores(), request.workers, memory)
+    executor = LocalExecutor(plan if known else replace(plan, torch=plan.slots), memory)
     if known:
         executor.warm(list(dict.fromkeys(library for family in known for library in family.libraries)))
     return executor

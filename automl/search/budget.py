@@ -71,10 +71,11 @@ class Budget:
 
 @dataclass(frozen=True)
 class ThreadPlan:
-    """How many trials run side by side, and with how many threads each."""
+    """How many trials run side by side, how many of them with torch, and with how many threads each."""
 
     slots: int
     threads: int
+    torch: int = 1
 
 
 def usable_cores() -> int:

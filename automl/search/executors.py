@@ -39,6 +39,7 @@ WATCH_S = 0.1  # between two looks at the memory
 NEAR = 0.93  # of the memory limit: what is taken between two looks must still fit
 NEW_WORKER_BYTES = 350 << 20  # with its libraries and its share of small data
 EXIT_S = 2.0  # a worker whose output has ended may still be on its way out
+QUIET = {"PYTHONWARNINGS": "ignore", "MALLOC_ARENA_MAX": "2"}  # heaps of many threads are never given back
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_MAX_THREADS")
 
 
@@ -50,8 +51,8 @@ class Executor(ABC):
     peak_mb: float = 0.0  # of all processes together, as far as it is watched
 
     @abstractmethod
-    def room(self) -> bool:
-        """Can another trial be submitted now?"""
+    def room(self, runtime: Runtime = "plain") -> bool:
+        """Can another trial, of this runtime, be submitted now?"""
 
     def open(self, run_folder: Path) -> None:  # noqa: B027 - most have nothing to do
         """The run whose trials are to be evaluated; before the first `submit`."""
@@ -98,7 +99,7 @@ class InlineExecutor(Executor):
     def open(self, run_folder: Path) -> None:
         self._bench = open_workbench(run_folder)
 
-    def room(self) -> bool:
+    def room(self, runtime: Runtime = "plain") -> bool:
         return self._spec is None
 
     def submit(self, spec: TrialSpec, runtime: Runtime) -> None:
@@ -188,8 +189,10 @@ class LocalExecutor(Executor):
         for worker in self._workers:
             self._tell(worker, str(run_folder.absolute()))
 
-    def room(self) -> bool:
-        return len(self.running()) < self._slots
+    def room(self, runtime: Runtime = "plain") -> bool:
+        busy = [worker for worker in self._workers if worker.trial is not None]
+        of_torch = sum(worker.runtime == "torch" for worker in busy)
+        return len(busy) < self._slots and (runtime != "torch" or of_torch < self.plan.torch)
 
     def running(self) -> list[int]:
         return [worker.trial for worker in self._workers if worker.trial is not None]
@@ -244,7 +247,7 @@ class LocalExecutor(Executor):
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,  # until it knows the run, whose log it then writes
-            env={**os.environ, **threads, "AUTOML_RUNTIME": runtime, "PYTHONWARNINGS": "ignore"},
+            env={**os.environ, **threads, **QUIET, "AUTOML_RUNTIME": runtime},
             start_new_session=True,  # Ctrl-C belongs to the coordinator, which then stops its workers
         )
         worker = _Worker(process, runtime)

@@ -17,11 +17,11 @@ ARCHITECTURE = "architecture"
 PORTFOLIO_QUEUED = "portfolio_queued"
 
 
-def judged(study: Study) -> int:
-    """Trials that came to a judgement: finished, or given up as hopeless."""
+def judged(study: Study) -> list[FrozenTrial]:
+    """The trials that came to a judgement: finished, or given up as hopeless."""
     from optuna.trial import TrialState
 
-    return len(study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED)))
+    return study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED))
 
 
 class ScopedTrial:

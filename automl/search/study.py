@@ -24,6 +24,7 @@ from automl.search.ledger import Timesheet
 from automl.search.pace import Pace, first_minute, next_family
 from automl.search.pruning import is_hopeless
 from automl.search.run import Run, TrialResult, read_result
+from automl.search.tried import Tried
 from automl.task import Architecture, Parameters, Problem
 
 if TYPE_CHECKING:
@@ -97,6 +98,7 @@ class Search:
         self._trials: dict[int, _Candidate] = {}
         self._untold: dict[int, TrialResult | str] = {}  # by number: what a finished trial gave, or why it failed
         self._results = {result.number: result for result in run.results()}
+        self._held: list[tuple[Trial, str, Parameters]] = []  # asked for, waiting for room in their runtime
         self._since_better = 0
         self._skipped = 0
         self.timesheet = Timesheet()
@@ -107,14 +109,17 @@ class Search:
         sweep(self._study, self._loss_on_disk)
         if self._study.trials:
             self._tell("resumed", f"{len(self._results)} finished trials kept")
+        self._tried = Tried(trial.params for trial in judged(self._study))
         points = portfolio(self._families.values(), self._problem)
         enqueue_once(self._study, first_minute(points, self._pace, self._allowed()))
         patience = patience_for(rows)
         began = time.time()
         try:
             while not self._over():
+                self._submit_held()
                 while self._wants_more(patience) and self._executor.room() and self._is_turn():
-                    self._submit_next()
+                    if not self._submit_next():
+                        break
                 if not self._executor.running():
                     self._tell("stopped", f"the search ended before its time: {self.timesheet.stopped}")
                     return
@@ -149,16 +154,18 @@ class Search:
         if self.timesheet.stopped or self._over():
             return False
         most = self._run.question.max_trials
-        if most is not None and judged(self._study) + len(self._trials_open()) >= most:
+        if most is not None and len(judged(self._study)) + len(self._trials_open()) >= most:
             self.timesheet.stopped = f"{most} trials"
         elif self._since_better >= patience and not self._queued():
             self.timesheet.stopped = f"no better one in {patience} trials"
+        elif not self._queued() and not self._fresh():
+            self.timesheet.stopped = "nothing is left that was not tried"
         elif self._skipped >= SKIPS:
             self.timesheet.stopped = "no further trial would fit into the time left"
         return not self.timesheet.stopped
 
     def _trials_open(self) -> set[int]:
-        return set(self._executor.running()) | set(self._untold)
+        return {*self._executor.running(), *self._untold, *(trial.number for trial, *_ in self._held)}
 
     def _is_turn(self) -> bool:
         """Without a clock: are all results told that the next trial may know of? Tells them."""
@@ -172,30 +179,64 @@ class Search:
         return True
 
     def _queued(self) -> bool:
-        """Is part of the portfolio still waiting?"""
+        """Is part of the portfolio still to come?"""
+        return bool(self._held) or self._waiting()
+
+    def _waiting(self) -> bool:
         from optuna.trial import TrialState
 
         return bool(self._study.get_trials(deepcopy=False, states=(TrialState.WAITING,)))
 
-    def _submit_next(self) -> None:
-        if not self._queued():
-            told = list(self._results.values())
-            favour(self._study, next_family(list(self._families), self._pace, told, self._floor))
-        trial, architecture, parameters = ask(self._study, self._families, self._problem)
-        allowed = self._allowed()
-        if not self._pace.fits(architecture, self._results.values(), allowed):
-            from optuna.trial import TrialState
+    def _submit_held(self) -> None:
+        """Begin the trials that had to wait for their runtime, as far as there is room now."""
+        for held in list(self._held):
+            if self._executor.room(self._families[held[1]].runtime):
+                self._held.remove(held)
+                self._submit(*held)
 
-            self._study.tell(trial.number, state=TrialState.FAIL)
+    def _submit_next(self) -> bool:
+        """Ask for a trial and begin it. False when that must wait for a trial to end."""
+        if (self._held and self._ordered) or not (self._waiting() or self._favour_one()):
+            return False
+        trial, architecture, parameters = ask(self._study, self._families, self._problem)
+        if not self._tried.is_new(architecture, parameters):
+            self._drop(trial)
+        elif not self._pace.fits(architecture, self._results.values(), self._allowed()):
+            self._drop(trial)
             self._skipped += 1
-            return
+        elif not self._has_room(architecture):
+            self._held.append((trial, architecture, parameters))
+        else:
+            self._submit(trial, architecture, parameters)
+        return True
+
+    def _favour_one(self) -> bool:
+        """Have Optuna draw from the family whose turn it is, if any may have one now."""
+        names = [name for name in self._fresh() if self._ordered or self._has_room(name)]
+        if names:
+            favour(self._study, next_family(names, self._pace, list(self._results.values()), self._floor))
+        return bool(names)
+
+    def _fresh(self) -> list[str]:
+        return [name for name in self._families if not self._tried.is_used_up(name)]
+
+    def _submit(self, trial: Trial, architecture: str, parameters: Parameters) -> None:
         threads = self._executor.plan.threads
-        spec = TrialSpec(trial.number, architecture, parameters, allowed, self._deadline(), threads)
+        spec = TrialSpec(trial.number, architecture, parameters, self._allowed(), self._deadline(), threads)
         best = min(self._results.values(), key=lambda result: result.loss, default=None)
         self._trials[trial.number] = _Candidate(trial, architecture, best.fold_losses if best else ())
         self._executor.submit(spec, self._families[architecture].runtime)
         self._skipped = 0
         self._tell("started", "", trial.number)
+
+    def _has_room(self, architecture: str) -> bool:
+        return self._executor.room(self._families[architecture].runtime)
+
+    def _drop(self, trial: Trial) -> None:
+        """End a trial that is not worth beginning."""
+        from optuna.trial import TrialState
+
+        self._study.tell(trial.number, state=TrialState.FAIL)
 
     def _handle(self, event: TrialEvent) -> None:
         candidate = self._trials[event.trial]
@@ -258,6 +299,8 @@ class Search:
 
         for number in sorted(self._untold):
             self._settle(number)
+        for trial, *_ in self._held:
+            self._drop(trial)
         running, now = self._executor.running(), time.time()
         self._executor.close()
         for number in running:
