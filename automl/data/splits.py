@@ -16,16 +16,18 @@ from automl.errors import TargetError
 HOLDOUT = -1
 TRAIN_ONLY = -2
 
-# A holdout only where it can say something: below 1,000 rows its score is mostly noise and the rows are
+# A holdout only where it can say something: below 5,000 rows its score is mostly noise and the rows are
 # worth more in training; above, a tenth, and 20,000 rows are enough for any score.
-HOLDOUT_FROM_ROWS = 1_000
-HOLDOUT_SHARE = 0.1
+HOLDOUT_FROM_ROWS = 5_000
+HOLDOUT_SHARE = 0.05
+HOLDOUT_LEAST_ROWS, HOLDOUT_LARGEST_SHARE = 1_000, 0.1
 HOLDOUT_MOST_ROWS = 20_000
+ONE_PART_SHARE = 1 / 8  # of the rows, where a single part validates
 
 
 MANY_ROWS = 300_000
-SOME_WORK, ROWS_FOR_THREE_PARTS = 250e3, 2_000
-MUCH_WORK, ROWS_FOR_ONE_PART = 1.2e6, 5_000
+SOME_WORK, ROWS_FOR_THREE_PARTS = 400e3, 2_000
+MUCH_WORK, ROWS_FOR_ONE_PART = 1e6, 5_000
 
 # Forward-in-time folds: the oldest part only trains, each fold is judged by what came before it.
 TIME_FOLDS = 3
@@ -107,7 +109,7 @@ def fold_count(rows: int, work: float = 0.0) -> int:
 
 def work_of(rows: int, columns: int, outputs: int) -> float:
     """Cells that a learner goes through; those of several classes grow a tree, or more, for each class."""
-    return rows * columns * (1.0 if outputs <= 2 else 1.0 + 0.3 * outputs)
+    return rows * columns * (1.0 if outputs <= 2 else 1.0 + 0.15 * outputs)
 
 
 def make_split(
@@ -165,7 +167,7 @@ def _dealt(order: Array, folds: int, held: float) -> Array:
     assignment[_evenly(order, round(held * len(order)))] = HOLDOUT
     rest = order[assignment[order] != HOLDOUT]
     if folds == 1:
-        assignment[_evenly(rest, max(len(rest) // 5, 1))] = 0
+        assignment[_evenly(rest, max(round(len(rest) * ONE_PART_SHARE), 1))] = 0
     else:
         assignment[rest] = np.arange(len(rest)) % folds
     return assignment
@@ -173,7 +175,10 @@ def _dealt(order: Array, folds: int, held: float) -> Array:
 
 def holdout_rows(rows: int) -> int:
     """How many rows are held out of so many."""
-    return min(round(rows * HOLDOUT_SHARE), HOLDOUT_MOST_ROWS) if rows >= HOLDOUT_FROM_ROWS else 0
+    if rows < HOLDOUT_FROM_ROWS:
+        return 0
+    least = min(HOLDOUT_LEAST_ROWS, round(rows * HOLDOUT_LARGEST_SHARE))
+    return min(max(round(rows * HOLDOUT_SHARE), least), HOLDOUT_MOST_ROWS)
 
 
 def _forward(order: Array) -> Split:
@@ -214,7 +219,7 @@ def _grouped(target: Array, schema: Schema, groups: Array, folds: int, rng: np.r
     rows = len(target)
     held = holdout_rows(rows) / rows
     parts = (
-        {HOLDOUT: held, 0: 0.2 * (1 - held), TRAIN_ONLY: 0.8 * (1 - held)}
+        {HOLDOUT: held, 0: ONE_PART_SHARE * (1 - held), TRAIN_ONLY: (1 - ONE_PART_SHARE) * (1 - held)}
         if folds == 1
         else ({HOLDOUT: held, **dict.fromkeys(range(folds), (1 - held) / folds)})
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import time
 from dataclasses import dataclass, field
 
@@ -18,7 +19,7 @@ PACED_SHARE = 0.05  # of the time, if rounds are long
 PACE_MARGIN = 0.9  # of the time left: later rounds may take longer, and the booster is saved in it too
 TRAVEL = 20.0  # rounds × learning rate by which a booster has converged: 5 to 30 on seven sets
 FASTEST_RATE = 0.3
-MANY_ROWS = 20_000  # from here on more threads answer sooner than they take to start
+MANY_ROWS = 1_000  # from here on more threads answer sooner than they take to start
 
 
 def joined(features: Features) -> Array:
@@ -105,7 +106,8 @@ def steps_of(course: Course, rate: float) -> int:
 
 def threads_for(rows: int) -> int:
     """Threads that answer this many rows; no booster's answer to a row depends on them."""
-    return usable_cores() if rows >= MANY_ROWS else 1
+    allowed = int(os.environ.get("OMP_NUM_THREADS") or usable_cores())  # a worker shares the cores with others
+    return allowed if rows >= MANY_ROWS else 1
 
 
 def is_binary(problem: Problem) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
 from weakref import WeakKeyDictionary
@@ -15,7 +16,8 @@ from automl.task import Features
 MOST_LEVELS = 64  # per category; the rarer ones share one column
 MOST_RAMPS = 512  # of all numbers together
 CLIP = 4.0  # robustly scaled numbers beyond this carry no more than "extreme"
-KEPT_BYTES = 256 * 2**20  # a larger matrix is not remembered for the next trial
+KEPT_BYTES = 16 * 2**20  # a larger matrix is not remembered for the next trial
+BLOCK_ROWS = 4_096
 
 
 @dataclass(frozen=True)
@@ -106,6 +108,20 @@ class DenseEncoder:
             matrix[np.arange(len(codes))[:, None], ends[2] + columns] = 1.0
         return matrix
 
+    def blocks(self, features: Features, rows: int = BLOCK_ROWS) -> Iterator[Array]:
+        """The matrix in blocks of so many rows, which bounds the memory; a single empty one for no rows."""
+        for start in range(0, max(len(features), 1), rows):
+            yield self.transform(
+                Features({name: array[start : start + rows] for name, array in features.arrays.items()})
+            )
+
+    def matrix(self, features: Features) -> Array:
+        """float32 (rows, columns), to learn from."""
+        made = np.empty((len(features), self.columns), dtype=np.float32)
+        for number, block in enumerate(self.blocks(features)):
+            made[number * BLOCK_ROWS : number * BLOCK_ROWS + len(block)] = block
+        return made
+
     def save(self, path: Path) -> None:
         """Write the encoder as safetensors."""
         arrays = {field.name: np.atleast_1d(getattr(self, field.name)) for field in fields(self)}
@@ -125,7 +141,7 @@ def encoded(train: Features, ramps: int = 0) -> tuple[DenseEncoder, Array]:
     known = _known.setdefault(train, {})
     if ramps not in known:
         encoder = DenseEncoder.fit(train, ramps)
-        matrix = encoder.transform(train).astype(np.float32)
+        matrix = encoder.matrix(train)
         matrix.flags.writeable = False
         if matrix.nbytes > KEPT_BYTES:
             return encoder, matrix

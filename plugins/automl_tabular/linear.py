@@ -47,7 +47,7 @@ class LinearLearner:
         self.encoder, matrix = encoded(train.features, self.ramps)
         taught = lesson(self.problem, train, valid)
         self.scale = taught.scale
-        checked = self.encoder.transform(valid.features).astype(np.float32)
+        checked = self.encoder.matrix(valid.features)
         if self.scale is None:
             walk = self._classifiers(matrix, taught, progress)
         else:
@@ -95,7 +95,7 @@ class LinearLearner:
 
     def predict(self, features: Features) -> Array:
         assert self.encoder is not None
-        scores = self.encoder.transform(features) @ self.weights + self.bias
+        scores = np.concatenate([block @ self.weights for block in self.encoder.blocks(features)]) + self.bias
         return softmax(scores) if self.scale is None else self.scale.backward(scores[:, 0])
 
     def save(self, folder: Path) -> None:

@@ -57,7 +57,7 @@ class NetworkLearner:
         taught = lesson(self.problem, train, valid)
         self.scale = taught.scale
         self.encoder, inputs = encoded(train.features, self.parameters.ramps)
-        checked = self.encoder.transform(valid.features).astype(np.float32)
+        checked = self.encoder.matrix(valid.features)
         trained = train_network(
             Batch(inputs, taught.target, taught.weights),
             Batch(checked, taught.valid_target, taught.valid_weights),
@@ -76,9 +76,7 @@ class NetworkLearner:
 
     def predict(self, features: Features) -> Array:
         assert self.encoder is not None
-        inputs = self.encoder.transform(features)
-        starts = range(0, max(len(inputs), 1), CHUNK_ROWS)
-        outputs = np.concatenate([self._answers(inputs[start : start + CHUNK_ROWS]) for start in starts])
+        outputs = np.concatenate([self._answers(block) for block in self.encoder.blocks(features, CHUNK_ROWS)])
         return outputs if self.scale is None else self.scale.backward(outputs[:, 0])
 
     def _answers(self, inputs: Array) -> Array:
