@@ -125,8 +125,9 @@ class Architecture(ABC):
 
     `runtime` tells which threading library it brings: torch and the OpenMP boosters never share a worker.
     `libraries` are modules that a worker imports before the clock of a first trial starts. `weighs`: its learners
-    honour `Examples.weights`. `cost`: the time of its first portfolio entry on mid-size data relative to LightGBM's,
-    a guess that orders the first minute until one has run.
+    honour `Examples.weights`. `repeats`: they take a row given twice for two; not where leaves hold a single row.
+    `per_class`: a fit takes longer the more classes there are. `cost`: the time of its first portfolio entry on
+    mid-size data relative to LightGBM's, a guess that orders the first minute until one has run.
     """
 
     name: str
@@ -134,6 +135,8 @@ class Architecture(ABC):
     runtime: Runtime = "openmp"
     libraries: tuple[str, ...] = ()
     weighs: bool = False
+    repeats: bool = True
+    per_class: bool = False
     cost: float = 1.0
 
     def accepts(self, problem: Problem) -> bool:

@@ -50,8 +50,8 @@ def test_what_a_fit_leaves(churn_fit: tuple[Store, FitResult], churn_rows: pd.Da
     assert (result.version.number, result.version.aliases, result.version.task) == (1, ("champion",), "classify")
     scores = result.model.card.scores
     assert 0.7 < scores["out_of_fold"] < 0.95
-    assert scores["holdout_low"] < scores["holdout"] < scores["holdout_high"]
-    assert result.version.score == scores["holdout"]
+    assert scores["nested_low"] < scores["nested"] < scores["nested_high"]
+    assert result.version.score == scores["nested"]
     assert sum(row.weight for row in result.leaderboard) == pytest.approx(1)
     assert verify_model(load_model(result.version.folder)) == 20
     reference = Reference.load(result.version.folder)

@@ -66,7 +66,7 @@ def _judged(evidence: Evidence, choice: Choice) -> tuple[Model, Array, dict[str,
     dataset, split, metric = evidence.dataset, evidence.split, evidence.metric
     model = Model(evidence.problem, evidence.members(choice), evidence.constant, evidence.card())
     honest = evidence.honest(choice)
-    if len(split.holdout) and choice.singles:
+    if len(split.holdout) and choice.learners:
         honest[split.holdout] = model.outputs(dataset.rows.take(split.holdout))
     validated, target = split.validated, dataset.target[split.validated]
     counts = evidence.row_weights(validated)

@@ -8,7 +8,7 @@ fastest     the one trial that answers quickest among those that are nearly as g
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal
 
@@ -23,12 +23,15 @@ from automl.search.run import TrialResult
 Preference = Literal["best", "balanced", "fastest"]
 PREFERENCES: tuple[Preference, ...] = ("best", "balanced", "fastest")
 
+BY_TRIAL = ("weights", "learners")  # fields of a choice that are keyed by trial numbers
+
 SHORTLIST = 60  # trials whose outputs are loaded, the best by their own loss
 OF_EACH_FAMILY = 2  # of every architecture are among them: what differs adds more than what is a little better
 
 # What a row costs beside the learners (reading its cells, features, the answer) is taken from what a user allows.
 LEARNERS_SHARE = 0.6
-QUICK = Cost(row_ms=1.2, bytes=40e6)  # the learners of a model that answers a row within 2 ms and stays under 50 MB
+FEWEST_LEARNERS = 2  # of a balanced member's folds answer at least
+QUICK = Cost(row_ms=1.3, bytes=40e6)  # the learners of a model that answers a row within 2 ms and stays under 50 MB
 DOUBLINGS = 5  # of that, where nothing so quick is good enough
 MOST_GIVEN = 0.1  # of the gain over the best constant, whatever the noise
 
@@ -83,8 +86,8 @@ class Choice:
     """One way to combine the trials. `weights` by trial number sum to 1. `score`: out-of-fold, in the metric's scale,
     with neither temperature nor threshold.
 
-    `row_ms` and `bytes`: of its learners together. `singles`: trials of which one fold's learner answers instead of
-    all, because all of them would not keep to the limits; the out-of-fold score is that of single learners anyway.
+    `row_ms` and `bytes`: of its learners together. `learners`: by trial number, how many of its folds' learners answer,
+    where all of them would be too slow or too large; the out-of-fold score is that of single learners anyway.
     """
 
     name: Preference
@@ -92,11 +95,12 @@ class Choice:
     score: float
     row_ms: float
     bytes: int
-    singles: tuple[int, ...] = ()
+    learners: Mapping[int, int] = field(default_factory=dict)
 
     def record(self) -> dict[str, Any]:
         """Plain JSON."""
-        return {**asdict(self), "weights": {str(number): weight for number, weight in self.weights.items()}}
+        told = {name: {str(number): each for number, each in getattr(self, name).items()} for name in BY_TRIAL}
+        return {**asdict(self), **told}
 
 
 @dataclass(frozen=True)
@@ -137,6 +141,15 @@ def offers(results: Sequence[TrialResult], learners: int, limits: Limits) -> tup
     )
 
 
+def thinned(spent: Cost, learners: int) -> int:
+    """How many of so many learners a member may answer a balanced model's rows with; all, if they are quick and small.
+
+    To average fewer learners costs far less than to leave a member out.
+    """
+    share = min(QUICK.row_ms / max(spent.row_ms, QUICK.row_ms), QUICK.bytes / max(spent.bytes, QUICK.bytes))
+    return max(int(share * learners), 1)
+
+
 def shortlist(found: Sequence[Offer]) -> list[Offer]:
     """The best offers, with the best of every architecture among them."""
     ranked = sorted(found, key=lambda offer: (offer.result.loss, offer.result.bytes, offer.result.number))
@@ -159,6 +172,7 @@ class Chooser:
             pool = replace(pool, costs={number: replace(cost, row_ms=0.0) for number, cost in pool.costs.items()})
         self._pool = pool
         self._limit = limits.learners
+        self._spare = max(pool.learners / FEWEST_LEARNERS, 1.0)  # a part of the learners may do
         self._noise = Noise(pool.metric, pool.target, pool.units, pool.row_weights)
 
     def choose(self, name: Preference) -> dict[int, int]:
@@ -173,7 +187,7 @@ class Chooser:
         return select_members(self._pool, self._limit) or select_members(self._pool)
 
     def _balanced(self) -> dict[int, int]:
-        pool, best, quick = self._pool, self._best, QUICK
+        pool, best, quick = self._pool, self._best, QUICK.times(self._spare)
         worst = self._worst(pool.mixed(best), BALANCED)
         for _ in range(DOUBLINGS):
             if pool.cost(best).within(quick):

@@ -14,11 +14,11 @@ from automl.data.dataset import Array, Dataset
 from automl.data.splits import Split
 from automl.hooks import find_architecture
 from automl.metrics import Metric
-from automl.model.choices import Choice, Offer, Preference
+from automl.model.choices import Choice, Offer, Preference, thinned
 from automl.model.honest import units_of
 from automl.model.model import Card, Member
 from automl.search.balance import load_learner
-from automl.search.ensemble import Pool, choosing_rows
+from automl.search.ensemble import Cost, Pool, choosing_rows
 from automl.search.run import Run, read_result
 from automl.task import Problem
 
@@ -81,19 +81,23 @@ class Evidence:
             deadline=self.deadline,
             units=units_of(self.split, self.rows),
             row_weights=weights,
+            learners=len(self.homes(offered[0].result.number)),
         )
 
     def choice(self, name: Preference, counts: Mapping[int, int], offered: Sequence[Offer]) -> Choice:
         """A choice by its counts; its score is that of all validated rows."""
         chosen = [offer for offer in offered if offer.result.number in counts]
-        total = sum(counts.values())
+        total, spent = sum(counts.values()), sum((offer.cost for offer in chosen), Cost())
+        there = {offer.result.number: 1 if offer.single else len(self.homes(offer.result.number)) for offer in chosen}
+        kept = {number: thinned(spent, many) if name == "balanced" else many for number, many in there.items()}
+        costs = [offer.cost.times(kept[offer.result.number] / there[offer.result.number]) for offer in chosen]
         choice = Choice(
             name=name,
             weights={offer.result.number: counts[offer.result.number] / total for offer in chosen},
             score=float("nan"),
-            row_ms=sum(offer.cost.row_ms for offer in chosen),
-            bytes=round(sum(offer.cost.bytes for offer in chosen)),
-            singles=tuple(offer.result.number for offer in chosen if offer.single),
+            row_ms=sum(cost.row_ms for cost in costs),
+            bytes=round(sum(cost.bytes for cost in costs)),
+            learners={number: many for number, many in kept.items() if many < len(self.homes(number))},
         )
         rows = self.split.validated
         outputs, weights = self._mixed(choice, "out_of_fold", rows), self.row_weights(rows)
@@ -110,7 +114,7 @@ class Evidence:
     def members(self, choice: Choice) -> tuple[Member, ...]:
         """The members of a choice with their learners, loaded."""
         return tuple(
-            self._member(number, weight, number in choice.singles) for number, weight in choice.weights.items()
+            self._member(number, weight, choice.learners.get(number)) for number, weight in choice.weights.items()
         )
 
     def card(self) -> Card:
@@ -130,9 +134,8 @@ class Evidence:
         mixed = np.asarray(sum(weight * self.outputs(number, what, rows) for number, weight in choice.weights.items()))
         return mixed if mixed.ndim == 1 else mixed / mixed.sum(axis=1, keepdims=True)
 
-    def _member(self, number: int, weight: float, single: bool) -> Member:
+    def _member(self, number: int, weight: float, learners: int | None) -> Member:
         result = read_result(self.run.trials_folder / f"{number:05d}")
         family = find_architecture(self.problem.modality, result.architecture)
-        homes = self.homes(number)[:1] if single else self.homes(number)
-        learners = tuple(load_learner(family, home, self.problem) for home in homes)
-        return Member(weight, result.architecture, result.parameters, learners)
+        loaded = tuple(load_learner(family, home, self.problem) for home in self.homes(number)[:learners])
+        return Member(weight, result.architecture, result.parameters, loaded)

@@ -33,8 +33,8 @@ class Account:
 
     def names_of(self, choice: Choice) -> tuple[str, ...]:
         """The names of the choices that come to the same model as this one."""
-        same = (choice.weights, choice.singles)
-        return tuple(each.name for each in self.choices if (each.weights, each.singles) == same)
+        same = (choice.weights, choice.learners)
+        return tuple(each.name for each in self.choices if (each.weights, each.learners) == same)
 
 
 def ledger_lines(ledger: Ledger) -> list[str]:

@@ -102,10 +102,10 @@ def _verdict(
 
 
 def _quick_family(problem: Problem) -> Architecture | None:
-    """A booster, or else a plain family; torch does not belong into the process of the engine."""
+    """The quickest booster, or else a plain family; torch does not belong into the process of the engine."""
     fitting = [family for family in architectures(problem.modality).values() if family.accepts(problem)]
     quick = [family for family in fitting if family.runtime != "torch" and family.portfolio(problem)]
-    return min(quick, key=lambda family: family.runtime != "openmp", default=None)
+    return min(quick, key=lambda family: (family.runtime != "openmp", family.cost), default=None)
 
 
 def _outputs(family: Architecture, problem: Problem, train: Examples, valid: Examples, deadline: float) -> Array:

@@ -96,10 +96,14 @@ class BalancedLearner:
 
 
 def balanced(learner: Learner, family: Architecture, problem: Problem, balance: Balance) -> Learner:
-    """The learner to be fitted; one of a family that knows no weights gets repeated rows instead."""
+    """The learner to be fitted: with repeated rows if the family knows no weights, with weights if no repeats."""
     if balance == "none":
         return learner
-    return BalancedLearner(learner, problem.outputs, balance if family.weighs else "oversample")
+    if not family.weighs:
+        balance = "oversample"
+    elif not family.repeats:
+        balance = "weights"
+    return BalancedLearner(learner, problem.outputs, balance)
 
 
 def load_learner(family: Architecture, folder: Path, problem: Problem) -> Learner:

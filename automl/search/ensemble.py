@@ -40,6 +40,9 @@ class Cost:
     def __add__(self, other: Cost) -> Cost:
         return Cost(self.row_ms + other.row_ms, self.bytes + other.bytes)
 
+    def times(self, factor: float) -> Cost:
+        return Cost(factor * self.row_ms, factor * self.bytes)
+
     def within(self, limit: Cost) -> bool:
         return self.row_ms <= limit.row_ms and self.bytes <= limit.bytes
 
@@ -53,7 +56,8 @@ class Pool:
 
     `costs` by number: nothing where left out. Trials no better than `floor`, the loss of the best constant, are no
     candidates if there is any better one. `units`: int64 per row, the same where rows hang together; `row_weights`:
-    float64 per row, how much it counts. The choosing ends early at the `deadline` (a `time.time()` instant).
+    float64 per row, how much it counts. `learners`: how many each trial has. The choosing ends early at the
+    `deadline` (a `time.time()` instant).
     """
 
     outputs: Mapping[int, Array]
@@ -64,6 +68,7 @@ class Pool:
     deadline: float = math.inf
     units: Array | None = None
     row_weights: Array | None = None
+    learners: int = 1
 
     def loss(self, outputs: Array) -> float:
         """The metric's loss; infinite where it is undefined."""

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -22,12 +22,16 @@ from automl.errors import SearchError
 from automl.metrics import Metric
 from automl.search.augmentation import enlarged
 from automl.search.balance import Balance, balanced
+from automl.search.replay import Replay
 from automl.search.run import TrialResult
 from automl.task import Architecture, Examples, Features, Learner, Parameters, Problem, Progress
 
+if TYPE_CHECKING:
+    from optuna.trial import BaseTrial
+
 MOST_KEPT_BYTES = 256 << 20  # of all folds together, in each worker
 PRUNED = "pruned"  # what Failed says of a trial that was stopped between folds
-TAUGHT_ROWS = 1_000  # of the training rows show how well they were learned
+TAUGHT_ROWS = 300  # of the training rows show how well they were learned
 ROW_TIMES = 5
 
 
@@ -246,10 +250,8 @@ class _Trial:
 
     def fit(self, fold: int, train: Examples, valid: Examples) -> tuple[Learner, float]:
         """A learner taught on these rows, stopped by those, within its share of the time; seconds it took."""
-        from optuna.trial import FixedTrial
-
         bench, spec = self.bench, self.spec
-        learner = self.family.build(FixedTrial(dict(spec.parameters)), bench.problem)
+        learner = self.family.build(cast("BaseTrial", Replay(spec.parameters)), bench.problem)
         learner = balanced(learner, self.family, bench.problem, bench.balance)
         if not self.family.weighs:
             train, valid = replace(train, weights=None), replace(valid, weights=None)

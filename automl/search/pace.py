@@ -7,6 +7,7 @@ import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from automl.data.splits import class_factor
 from automl.search.run import TrialResult
 from automl.task import Architecture, Parameters
 
@@ -14,16 +15,19 @@ from automl.task import Architecture, Parameters
 SECONDS_PER_CELL = 4e-6
 SECONDS_LEAST = 0.3
 SQUEEZE = 0.4  # learners plan their steps by the time they are given: with this share of it they are still worth it
+MANY_CLASSES = 8
+FEW_FIRST = 3  # of the families that take no longer for many classes
 EARNED_SHARE = 0.97  # of the best trial's gain over the constant: a family below is not searched further
 
 
 @dataclass(frozen=True)
 class Pace:
-    """How long trials take. `work`: cells that the folds of one trial learn from, times the outputs of a learner."""
+    """How long trials take. `work`: cells that the folds of one trial learn from; `outputs`: of a learner."""
 
     families: Mapping[str, Architecture]
     work: float
     threads: int
+    outputs: int = 1
 
     def seconds(self, architecture: str, results: Iterable[TrialResult]) -> float:
         """What a trial of this family is likely to take.
@@ -35,26 +39,34 @@ class Pace:
         own = [each.seconds for each in finished if each.architecture == architecture]
         if own:
             return statistics.median(own)
-        rates = [each.seconds / self._cost(each.architecture) for each in finished]
+        rates = [each.seconds / self.cost(each.architecture) for each in finished]
         rate = statistics.median(rates) if rates else SECONDS_LEAST + SECONDS_PER_CELL * self.work / self.threads
-        return rate * self._cost(architecture)
+        return rate * self.cost(architecture)
 
     def fits(self, architecture: str, results: Iterable[TrialResult], allowed: float) -> bool:
         """Would a trial of this family come to something in so many seconds?"""
         return math.isinf(allowed) or SQUEEZE * self.seconds(architecture, results) <= allowed
 
-    def _cost(self, architecture: str) -> float:
+    def cost(self, architecture: str) -> float:
+        """Of a trial of this family, relative to the others."""
         known = self.families.get(architecture)
-        return 1.0 if known is None else known.cost
+        if known is None:
+            return 1.0
+        return known.cost * (class_factor(self.outputs) if known.per_class else 1.0)
 
 
 def first_minute(points: Sequence[tuple[str, Parameters]], pace: Pace, allowed: float) -> list[tuple[str, Parameters]]:
     """The portfolio in the order to be tried: families that would take too much of the time wait for the others.
 
-    The very first point, the cheap floor, keeps its place; `allowed` is what one trial may take.
+    The very first point, the cheap floor, keeps its place; `allowed` is what one trial may take. Where there are many
+    classes, the families that take longer for them come after the others.
     """
-    fitting = [point for point in points[1:] if pace.fits(point[0], (), allowed)]
-    waiting = [point for point in points[1:] if not pace.fits(point[0], (), allowed)]
+    many = pace.outputs > MANY_CLASSES
+    by_class = [point for point in points[1:] if many and pace.families[point[0]].per_class]
+    rest = [point for point in points[1:] if point not in by_class]
+    ordered = [*rest[:FEW_FIRST], *by_class, *rest[FEW_FIRST:]]
+    fitting = [point for point in ordered if pace.fits(point[0], (), allowed)]
+    waiting = [point for point in ordered if not pace.fits(point[0], (), allowed)]
     return [*points[:1], *fitting, *sorted(waiting, key=lambda point: pace.seconds(point[0], ()))]
 
 
@@ -71,4 +83,4 @@ def next_family(names: Sequence[str], pace: Pace, results: Sequence[TrialResult]
     gain = max(floor - winner, 0.0) if math.isfinite(floor) else 0.0
     earned = [name for name in names if best[name] <= winner + (1 - EARNED_SHARE) * gain] or list(names)
     had = {name: sum(each.architecture == name for each in results) for name in earned}
-    return min(earned, key=lambda name: had[name] * pace.families[name].cost)
+    return min(earned, key=lambda name: had[name] * pace.cost(name))

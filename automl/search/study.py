@@ -37,9 +37,9 @@ PATIENCE_TRIALS = (4, 8, 15, 40, 100)
 
 WINDOW = 4  # without a clock: trials whose results a trial does not know of; so many can run side by side
 INTERRUPTED = "interrupted"
+ALL_TRIALS = "after as many trials as were asked for"
 TRIAL_SHARE = 1 / 2  # of the remaining time is the most that one trial may take
 TRIAL_LEAST_S = 5.0
-SKIPS = 8  # candidates in a row that would not fit into the rest of the time before the search gives up
 
 
 @dataclass(frozen=True)
@@ -93,14 +93,13 @@ class Search:
         self._listener = listener
         self._sign = -1.0 if higher_is_better else 1.0
         self._floor = floor
-        self._pace = Pace(families, work, executor.plan.threads)
+        self._pace = Pace(families, work, executor.plan.threads, self._problem.outputs)
         self._ordered = math.isinf(budget.seconds)
         self._trials: dict[int, _Candidate] = {}
         self._untold: dict[int, TrialResult | str] = {}  # by number: what a finished trial gave, or why it failed
         self._results = {result.number: result for result in run.results()}
         self._held: list[tuple[Trial, str, Parameters]] = []  # asked for, waiting for room in their runtime
         self._since_better = 0
-        self._skipped = 0
         self.timesheet = Timesheet()
 
     def run(self, rows: int) -> None:
@@ -121,7 +120,8 @@ class Search:
                     if not self._submit_next():
                         break
                 if not self._executor.running():
-                    self._tell("stopped", f"the search ended before its time: {self.timesheet.stopped}")
+                    early = "" if self.timesheet.stopped == ALL_TRIALS else "before its time: "
+                    self._tell("stopped", f"the search ended {early}{self.timesheet.stopped}")
                     return
                 left = self._deadline() - time.time()
                 for event in self._executor.wait(min(max(left, 0.0), 0.5)):
@@ -155,12 +155,12 @@ class Search:
             return False
         most = self._run.question.max_trials
         if most is not None and len(judged(self._study)) + len(self._trials_open()) >= most:
-            self.timesheet.stopped = f"{most} trials"
+            self.timesheet.stopped = ALL_TRIALS
         elif self._since_better >= patience and not self._queued():
             self.timesheet.stopped = f"no better one in {patience} trials"
         elif not self._queued() and not self._fresh():
             self.timesheet.stopped = "nothing is left that was not tried"
-        elif self._skipped >= SKIPS:
+        elif not self._queued() and not self._executor.running() and not self._fitting():
             self.timesheet.stopped = "no further trial would fit into the time left"
         return not self.timesheet.stopped
 
@@ -199,11 +199,9 @@ class Search:
         if (self._held and self._ordered) or not (self._waiting() or self._favour_one()):
             return False
         trial, architecture, parameters = ask(self._study, self._families, self._problem)
-        if not self._tried.is_new(architecture, parameters):
+        fits = self._pace.fits(architecture, self._results.values(), self._allowed())
+        if not fits or not self._tried.is_new(architecture, parameters):
             self._drop(trial)
-        elif not self._pace.fits(architecture, self._results.values(), self._allowed()):
-            self._drop(trial)
-            self._skipped += 1
         elif not self._has_room(architecture):
             self._held.append((trial, architecture, parameters))
         else:
@@ -212,10 +210,15 @@ class Search:
 
     def _favour_one(self) -> bool:
         """Have Optuna draw from the family whose turn it is, if any may have one now."""
-        names = [name for name in self._fresh() if self._ordered or self._has_room(name)]
+        names = [name for name in self._fitting() if self._ordered or self._has_room(name)]
         if names:
             favour(self._study, next_family(names, self._pace, list(self._results.values()), self._floor))
         return bool(names)
+
+    def _fitting(self) -> list[str]:
+        """Families with something new to try that would come to an end in the time left."""
+        told, allowed = self._results.values(), self._allowed()
+        return [name for name in self._fresh() if self._pace.fits(name, told, allowed)]
 
     def _fresh(self) -> list[str]:
         return [name for name in self._families if not self._tried.is_used_up(name)]
@@ -226,7 +229,6 @@ class Search:
         best = min(self._results.values(), key=lambda result: result.loss, default=None)
         self._trials[trial.number] = _Candidate(trial, architecture, best.fold_losses if best else ())
         self._executor.submit(spec, self._families[architecture].runtime)
-        self._skipped = 0
         self._tell("started", "", trial.number)
 
     def _has_room(self, architecture: str) -> bool:

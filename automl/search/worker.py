@@ -16,10 +16,11 @@ import os
 import signal
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import IO
+from types import ModuleType
+from typing import IO, cast
 
 from automl.data.schema import Schema
 from automl.search.evaluate import PRUNED, Failed, Finished, TrialEvent, TrialSpec, Workbench, evaluate, teach_all
@@ -31,9 +32,7 @@ def main() -> None:
     """Serve trials until the standard input ends."""
     _die_with_parent(int(sys.argv[1]))
     events = _take_stdout()
-    for library in sys.argv[2:]:
-        with contextlib.suppress(Exception):  # a trial that needs it imports it again, and says what is wrong
-            importlib.import_module(library)
+    _import(sys.argv[2:])
     folder = sys.stdin.readline()
     if not folder:
         return
@@ -103,6 +102,21 @@ def _give_back_memory() -> None:
     if sys.platform == "linux":
         with contextlib.suppress(AttributeError):  # a C library without malloc_trim
             ctypes.CDLL(None).malloc_trim(0)
+
+
+def _import(libraries: Sequence[str]) -> None:
+    """Load the libraries; one that fails is loaded again by the trial that needs it, which says what is wrong.
+
+    The boosters load pandas, which loads pyarrow where it finds it: 32 MB that no learner has a use for.
+    """
+    hidden = "pyarrow" not in sys.modules
+    if hidden:
+        sys.modules["pyarrow"] = cast(ModuleType, None)  # "not installed", to whoever imports it now
+    for library in libraries:
+        with contextlib.suppress(Exception):
+            importlib.import_module(library)
+    if hidden:
+        del sys.modules["pyarrow"]
 
 
 def _take_stdout() -> IO[str]:

@@ -221,6 +221,7 @@ class CatBoost(Architecture):
     modality = "tabular"
     libraries = ("catboost",)
     weighs = True
+    per_class = True
     cost = 5.0
 
     def portfolio(self, problem: Problem) -> list[Parameters]:

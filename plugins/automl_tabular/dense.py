@@ -16,7 +16,7 @@ from automl.task import Features
 MOST_LEVELS = 64  # per category; the rarer ones share one column
 MOST_RAMPS = 512  # of all numbers together
 CLIP = 4.0  # robustly scaled numbers beyond this carry no more than "extreme"
-KEPT_BYTES = 16 * 2**20  # a larger matrix is not remembered for the next trial
+KEPT_BYTES = 8 * 2**20  # a larger matrix is not remembered for the next trial
 BLOCK_ROWS = 4_096
 
 

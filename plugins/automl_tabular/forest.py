@@ -152,7 +152,8 @@ class ForestParameters:
 class ForestLearner:
     """The mean of many deep trees. `steps`: trees; one more says what holds over all, so that nothing is impossible.
 
-    The trees are the same however many are grown between two looks at the clock.
+    The trees are the same however many are grown between two looks at the clock. A pure leaf says the same whatever its
+    rows weigh: leaves tell of classes that weigh alike, and the mean is turned to the `class_weights` (classes,).
     """
 
     problem: Problem
@@ -160,11 +161,16 @@ class ForestLearner:
     trees: Trees | None = None
     scale: TargetScale | None = None
     steps: int = 0
+    class_weights: Array = field(default_factory=lambda: np.ones(1))
     _descent: Descent | None = field(default=None, repr=False)
 
     def fit(self, train: Examples, valid: Examples, progress: Progress) -> None:
         taught = lesson(self.problem, train, valid)
         self.scale, matrix = taught.scale, joined(train.features)
+        if self.scale is None and train.weights is not None:
+            counts = np.bincount(train.target, minlength=self.problem.outputs)
+            weights = np.bincount(train.target, weights=train.weights, minlength=self.problem.outputs)
+            self.class_weights = np.divide(weights, counts, out=np.ones(len(counts)), where=weights > 0)
         leaves = MOST_BYTES // self._leaf_bytes()
         wanted = progress.steps or int(np.clip(LEAF_ROWS * leaves // len(train), FEWEST_TREES, MOST_TREES))
         model = self._model(max(16, min(len(train), leaves // wanted)), progress.threads)
@@ -181,8 +187,8 @@ class ForestLearner:
         self.steps = model.n_estimators
         trees = [Trees.grown(one.tree_, self._answers(one, matrix, taught.target)) for one in model.estimators_]
         if self.scale is None:
-            counts = np.bincount(train.target, weights=train.weights, minlength=self.problem.outputs) + 1.0
-            trees.append(Trees.leaf((counts / counts.sum()).astype(np.float16)))
+            seen = np.bincount(train.target, minlength=self.problem.outputs) + 1.0
+            trees.append(Trees.leaf((seen / seen.sum()).astype(np.float16)))
         self._take(Trees.join(trees))
 
     def _leaf_bytes(self) -> int:
@@ -213,7 +219,9 @@ class ForestLearner:
         """What each node of a tree says: shares of all classes, the mean, or the quantile that the loss asks for."""
         if self.scale is None:
             shares = np.zeros((one.tree_.node_count, self.problem.outputs), dtype=np.float16)
-            shares[:, np.unique(target)] = one.tree_.value[:, 0, :]
+            classes = np.unique(target)
+            alike = one.tree_.value[:, 0, :] / np.broadcast_to(self.class_weights, self.problem.outputs)[classes]
+            shares[:, classes] = alike / alike.sum(axis=1, keepdims=True)
             return shares
         values, loss = one.tree_.value[:, 0, :].astype(np.float32), loss_of(self.problem)
         if loss.kind not in ("squared", "relative"):
@@ -229,7 +237,10 @@ class ForestLearner:
     def predict(self, features: Features) -> Array:
         assert self._descent is not None
         means = self._descent.mean(joined(features))
-        return means / means.sum(axis=1, keepdims=True) if self.scale is None else self.scale.backward(means[:, 0])
+        if self.scale is not None:
+            return self.scale.backward(means[:, 0])
+        means *= self.class_weights
+        return means / means.sum(axis=1, keepdims=True)
 
     def save(self, folder: Path) -> None:
         assert self.trees is not None
@@ -238,7 +249,12 @@ class ForestLearner:
             arrays["feature"] = arrays["feature"].astype(np.int16)
         save_file(arrays, folder / "forest.safetensors")
         scale = None if self.scale is None else self.scale.record()
-        record = {"parameters": asdict(self.parameters), "scale": scale, "steps": self.steps}
+        record = {
+            "parameters": asdict(self.parameters),
+            "scale": scale,
+            "steps": self.steps,
+            "class_weights": self.class_weights.tolist(),
+        }
         (folder / "forest.json").write_text(json.dumps(record))
 
 
@@ -250,6 +266,7 @@ class Forest(Architecture):
     runtime = "plain"
     libraries = ("sklearn.ensemble",)
     weighs = True
+    repeats = False
     cost = 1.0
 
     def portfolio(self, problem: Problem) -> list[Parameters]:
@@ -274,6 +291,12 @@ class Forest(Architecture):
     def load(self, folder: Path, problem: Problem) -> Learner:
         record = json.loads((folder / "forest.json").read_text())
         scale = None if record["scale"] is None else TargetScale(**record["scale"])
-        learner = ForestLearner(problem, ForestParameters(**record["parameters"]), scale=scale, steps=record["steps"])
+        learner = ForestLearner(
+            problem,
+            ForestParameters(**record["parameters"]),
+            scale=scale,
+            steps=record["steps"],
+            class_weights=np.asarray(record["class_weights"]),
+        )
         learner._take(Trees(**load_file(folder / "forest.safetensors")))
         return learner

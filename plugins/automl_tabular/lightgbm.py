@@ -126,6 +126,7 @@ class LightGBM(Architecture):
     modality = "tabular"
     libraries = ("lightgbm",)
     weighs = True
+    per_class = True
 
     def portfolio(self, problem: Problem) -> list[Parameters]:
         common: Parameters = {

@@ -168,7 +168,8 @@ class PreparedArchitecture(Architecture):
         self.inner, self.kind = inner, kind
         self.name, self.modality, self.runtime = inner.name, inner.modality, inner.runtime
         self.libraries = tuple(dict.fromkeys((*inner.libraries, *kind.libraries)))
-        self.weighs, self.cost = inner.weighs, inner.cost
+        self.weighs, self.repeats = inner.weighs, inner.repeats
+        self.per_class, self.cost = inner.per_class, inner.cost
 
     def accepts(self, problem: Problem) -> bool:
         return self.inner.accepts(problem)

@@ -169,6 +169,7 @@ class XGBoost(Architecture):
     modality = "tabular"
     libraries = ("xgboost",)
     weighs = True
+    per_class = True
     cost = 1.5
 
     def portfolio(self, problem: Problem) -> list[Parameters]:

@@ -150,7 +150,7 @@ def test_a_fit_by_the_command_line_says_what_it_decided_and_what_to_do_next(tmp_
     x = rng.normal(size=120).round(4)
     frame = pd.DataFrame({"[/]": x, "[bold]id": [f"k{number}-{number * 7}" for number in range(120)], "y": 2 * x})
     frame.to_csv(data, index=False)
-    done = run_fit(data, store, "--time", "20s", "--trials", "1", "--name", "odd")
+    done = run_fit(data, store, "--time", "20s", "--max-trials", "1", "--name", "odd")
     assert done.returncode == 0, done.stderr
     assert "target: y (by its name); to change it: --target COLUMN" in done.stdout
     assert "task: regress (target y: it has" in done.stdout
@@ -159,7 +159,7 @@ def test_a_fit_by_the_command_line_says_what_it_decided_and_what_to_do_next(tmp_
     assert f"model   {store}/models/odd/1" in done.stdout
     assert f"automl predict odd {data}" in done.stdout
     assert done.stderr == ""
-    lines = run_fit(data, store, "--time", "20s", "--trials", "1", "--name", "odd", "--json").stdout.splitlines()
+    lines = run_fit(data, store, "--time", "20s", "--max-trials", "1", "--name", "odd", "--json").stdout.splitlines()
     record = json.loads(lines[-1])
     assert (record["model"], record["version"], record["aliases"]) == ("odd", 2, [])
     assert record["scores"]["out_of_fold"] < 0.5

@@ -164,6 +164,7 @@ def test_library_chatter_does_not_reach_the_terminal(capsys: pytest.CaptureFixtu
         ("--prefer", "balancd", "Did you mean 'balanced'?"),
         ("--workers", "0", "--workers 2"),
         ("--max-trials", "0", "--max-trials 20"),
+        ("--trials", "0", "--max-trials 20"),  # its older name still works
         ("--time", "soon", "60s"),
     ],
 )

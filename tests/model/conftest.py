@@ -34,7 +34,7 @@ def rows(churn_rows: pd.DataFrame) -> pd.DataFrame:
 
 @pytest.fixture(scope="session")
 def family_model(rows: pd.DataFrame) -> Model:
-    """Linear, LightGBM, XGBoost and the network, each on two folds, with different weights. Not saved yet."""
+    """Every tabular family, each on two folds, with different weights. Not saved yet."""
     prepared = prepare(Table(rows), FitRequest(target="Churn"))
     dataset, metric = prepared.dataset, prepared.metric
     problem = Problem(dataset.schema, "tabular", metric.name)

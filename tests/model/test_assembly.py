@@ -23,7 +23,7 @@ from automl.search.run import Question, Run, read_dataset
 
 MAE = find_metric("mae")
 PATIENTS, EACH, SIMULATIONS = 6, 50, 60
-ROWS = 2_000
+ROWS = 6_000
 
 
 def test_rows_of_one_patient_are_drawn_together() -> None:

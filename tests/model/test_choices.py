@@ -186,13 +186,15 @@ def test_under_a_tight_limit_single_learners_answer(bench: Bench, churn_rows: pd
     assembly = assembled(bench, Limits(max_bytes=limit))
     [member] = assembly.model.members
     assert len(member.learners) == 1
-    assert all(choice.singles and choice.bytes <= limit for choice in assembly.choices)
+    assert all(choice.learners and choice.bytes <= limit for choice in assembly.choices)
     assert assembly.notes == ()
     few = {column.name: churn_rows[column.name].tolist()[:4] for column in assembly.model.schema.used}
     home = bench.run.folder / "artifact"
     save_model(assembly.model, home, SelfTest(few, assembly.model.outputs(conform(few, assembly.model.schema))))
     assert verify_model(load_model(home)) == 4
-    assert read_card(home).choices[0]["singles"] == list(assembly.choices[0].singles)
+    assert read_card(home).choices[0]["learners"] == {
+        str(number): many for number, many in assembly.choices[0].learners.items()
+    }
 
     impossible = assembled(bench, Limits(max_bytes=10))
     assert len(impossible.model.members) == 1
@@ -200,7 +202,8 @@ def test_under_a_tight_limit_single_learners_answer(bench: Bench, churn_rows: pd
 
 
 def test_the_holdout_is_answered_by_the_learners_that_are_delivered(tmp_path: Path, churn_rows: pd.DataFrame) -> None:
-    bench = make_bench(churn_rows, tmp_path, 1_100)
+    many = pd.concat([churn_rows] * 5, ignore_index=True)
+    bench = make_bench(many, tmp_path, len(many))
     try_one(bench, 0, "linear")
     held = bench.split.holdout
     for limits, learners in ((Limits(), 5), (Limits(max_bytes=bench.run.results()[0].bytes // 2), 1)):

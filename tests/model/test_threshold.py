@@ -104,7 +104,8 @@ def test_a_model_keeps_its_decision_and_answers_by_it(family_model: Model, rows:
     assert (loaded.predict(rows) == "Yes").sum() > (family_model.predict(rows) == "Yes").sum()
 
 
-def test_a_fit_for_a_label_metric_chooses_says_and_scores(churn_rows: pd.DataFrame, tmp_path: Path) -> None:
+def test_a_fit_for_a_label_metric_chooses_says_and_scores(churn_csv: Path, tmp_path: Path) -> None:
+    churn_rows = pd.read_csv(churn_csv, dtype=str, keep_default_na=False).head(6_000)  # enough for a holdout
     store = Store(tmp_path / "store")
     request = FitRequest(
         target="Churn", name="churn", seconds=30, max_trials=1, executor="inline", metric="balanced_accuracy"

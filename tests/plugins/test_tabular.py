@@ -1,4 +1,4 @@
-"""The tabular plugin: its features, and what each of its four learners promises."""
+"""The tabular plugin: its features, and what each of its learners promises."""
 
 from __future__ import annotations
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from optuna.trial import BaseTrial
 
 from automl.data.dataset import Dataset
 from automl.data.fingerprint import fingerprint
@@ -18,7 +19,7 @@ from automl.metrics import Metric
 from automl.opening import prepare
 from automl.search.evaluate import TrialSpec, Workbench, evaluate
 from automl.search.run import Question, Run, TrialResult
-from automl.task import Architecture
+from automl.task import Architecture, Learner, Parameters, Problem
 
 ROWS = 300
 
@@ -43,6 +44,24 @@ def make_bench(rows: pd.DataFrame, runs: Path, count: int = ROWS) -> Bench:
         "small", fingerprint(table.frame), "Churn", "classify", "tabular", metric.name, 60.0, 0, {}, ("linear",)
     )
     return Bench(Run.create(runs, question, table, dataset, split), dataset, split, metric)
+
+
+class Family(Architecture):
+    """A family that only builds the learners a test gives it."""
+
+    name, modality = "given", "tabular"
+
+    def __init__(self, make: Callable[[], Learner], weighs: bool = True) -> None:
+        self.make, self.weighs = make, weighs
+
+    def portfolio(self, problem: Problem) -> list[Parameters]:
+        return [{}]
+
+    def build(self, trial: BaseTrial, problem: Problem) -> Learner:
+        return self.make()
+
+    def load(self, folder: Path, problem: Problem) -> Learner:
+        return self.make()
 
 
 def evaluate_to_end(spec: TrialSpec, family: Architecture, workbench: Workbench) -> TrialResult:

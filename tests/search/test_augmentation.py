@@ -14,14 +14,14 @@ from automl.data.reading import Table
 from automl.data.schema import Column, Schema
 from automl.data.splits import make_split
 from automl.engine import FitRequest
-from automl.hooks import find_architecture, find_task
+from automl.hooks import find_task
 from automl.metrics import find_metric
 from automl.opening import prepare
 from automl.search.augmentation import MOST_ROWS, enlarged, worth_augmenting
 from automl.search.evaluate import TrialSpec, Workbench
 from automl.task import Examples, Features, Problem
 
-from .conftest import evaluate_to_end
+from .conftest import Family, evaluate_to_end
 
 CLASSES = Problem(Schema((Column("a", "number"),), "y", "classify", ("no", "yes")), "tabular", "log_loss")
 NUMBER = Problem(Schema((Column("a", "number"),), "y", "regress"), "tabular", "rmse")
@@ -104,7 +104,7 @@ def dataset_of(rows: int, noise: float) -> tuple[Dataset, Problem, Examples]:
 def test_rows_that_help_are_used_and_rows_that_do_not_are_not() -> None:
     metric = find_metric("rmse")
     for noise, worth in ((1.0, True), (500.0, False)):
-        dataset, problem, examples = dataset_of(100 if worth else 300, noise)
+        dataset, problem, examples = dataset_of(300, noise)
         split = make_split(dataset.target, dataset.schema, 0)
         verdict = worth_augmenting(problem, examples, split, metric)
         assert verdict.use is worth, verdict.note
@@ -139,8 +139,6 @@ def test_no_row_is_judged_that_was_made(balance: str, tmp_path: Path) -> None:
         def save(self, folder: Path) -> None:
             pass
 
-    family = find_architecture("tabular", "linear")
-    watching = type("Watching", (type(family),), {"build": lambda self, trial, problem: Watch()})()
     split = make_split(examples.target, CLASSES.schema, 0)
     bench = Workbench(
         CLASSES,
@@ -151,7 +149,7 @@ def test_no_row_is_judged_that_was_made(balance: str, tmp_path: Path) -> None:
         balance=balance,
         augment=True,  # type: ignore[arg-type]
     )
-    evaluate_to_end(TrialSpec(1, "linear", {}, 100.0, time.time() + 100, 1), watching, bench)
+    evaluate_to_end(TrialSpec(1, "given", {}, 100.0, time.time() + 100, 1), Family(Watch), bench)
     assert taught == [(160, 20)] * 5
     out_of_fold = np.load(tmp_path / "00001" / "out_of_fold.npy")
     assert out_of_fold.shape == (100, 2)

@@ -25,6 +25,8 @@ from automl.search.balance import (
 )
 from automl.task import Examples, Features, Problem, Progress
 
+from .conftest import Family
+
 ROWS = 3_000
 SCHEMA = Schema((Column("a", "number"), Column("b", "number")), "y", "classify", ("no", "yes"))
 PROBLEM = Problem(SCHEMA, "tabular", "log_loss")
@@ -47,10 +49,14 @@ def test_probabilities_stay_true_while_the_learner_believes_in_equal_classes(
 ) -> None:
     (train, _), (valid, _), (fresh, truth) = (rare_examples(seed) for seed in range(3))
     family = find_architecture("tabular", name)
-    learner = family.build(FixedTrial(dict(family.portfolio(PROBLEM)[0])), PROBLEM)
+    parameters = dict(family.portfolio(PROBLEM)[0])
+    if name == "forest":  # of noisy rows its pure leaves give no close probabilities, balanced or not
+        parameters["fewest_rows"] = 20
+    learner = family.build(FixedTrial(parameters), PROBLEM)
     learner = balanced(learner, family, PROBLEM, balance)
     learner.fit(train, valid, Progress())
     assert isinstance(learner, BalancedLearner)
+    assert learner.balance == (balance if family.repeats else "weights")
     share = fresh.target.mean()
     believed = learner.learner.predict(fresh.features)[:, 1]
     answered = learner.predict(fresh.features)
@@ -77,7 +83,7 @@ def test_the_shares_of_the_validation_rows_change_nothing() -> None:
     np.testing.assert_array_equal(answered[2], answered[0])
 
 
-@pytest.mark.parametrize("name", [family.name for family in architectures("tabular").values()])
+@pytest.mark.parametrize("name", [family.name for family in architectures("tabular").values() if family.repeats])
 def test_a_weight_of_two_is_a_row_twice_to_a_family_that_weighs(name: str) -> None:
     """Not to the last bit (bins, batches), but both are far from where rows count alike."""
     (train, _), (valid, _) = rare_examples(0), rare_examples(1)
@@ -92,6 +98,20 @@ def test_a_weight_of_two_is_a_row_twice_to_a_family_that_weighs(name: str) -> No
         learner.fit(given, checked, Progress())
         means[way] = float(learner.predict(valid.features)[:, 1].mean())
     assert abs(means["weights"] - means["repeated"]) < 0.35 * (means["repeated"] - means["alike"])
+
+
+@pytest.mark.parametrize("fewest_rows", [1, 20])
+def test_weights_turn_a_forest_however_pure_its_leaves_are(fewest_rows: int) -> None:
+    """As much as Bayes' rule says, up to the other thresholds that weights lead to."""
+    (train, _), (valid, _) = rare_examples(0), rare_examples(1)
+    family = find_architecture("tabular", "forest")
+    parameters = {**family.portfolio(PROBLEM)[0], "fewest_rows": fewest_rows}
+    alike, weighed = (family.build(FixedTrial(dict(parameters)), PROBLEM) for _ in range(2))
+    alike.fit(train, valid, Progress())
+    weighed.fit(weighted(train, np.array([1.0, 5.0])), valid, Progress())
+    turned = alike.predict(valid.features) * [1.0, 5.0]
+    turned /= turned.sum(axis=1, keepdims=True)
+    assert weighed.predict(valid.features).mean(axis=0)[1] == pytest.approx(turned.mean(axis=0)[1], rel=0.1)
 
 
 def test_rows_are_repeated_evenly_and_in_bounds() -> None:
@@ -111,9 +131,8 @@ def test_rows_are_repeated_evenly_and_in_bounds() -> None:
 
 
 def test_a_family_that_knows_no_weights_gets_repeated_rows() -> None:
-    family = find_architecture("tabular", "linear")
-    foreign = type("Foreign", (type(family),), {"weighs": False})()
-    learner = foreign.build(FixedTrial({"ramps": 0}), PROBLEM)
+    learner = find_architecture("tabular", "linear").build(FixedTrial({"ramps": 0}), PROBLEM)
+    foreign = Family(lambda: learner, weighs=False)
     wrapped = balanced(learner, foreign, PROBLEM, "weights")
     assert isinstance(wrapped, BalancedLearner)
     assert wrapped.balance == "oversample"

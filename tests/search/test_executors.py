@@ -115,7 +115,7 @@ class TestEveryExecutor:
     def test_a_failing_trial_says_why_and_the_next_one_works(self, executor: Executor, number: int) -> None:
         [failed] = finish(executor, spec(number, parameters={}))
         assert isinstance(failed, Failed)
-        assert failed.error.startswith("ValueError: ")
+        assert failed.error.startswith("SearchError: ")
         assert "ramps" in failed.error
         assert "\n" not in failed.error
         assert isinstance(finish(executor, spec(number + 1))[-1], Finished)
