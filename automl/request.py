@@ -50,7 +50,7 @@ class FitRequest:
     reference_rows: bool = True
     workers: int | None = None
     memory: int | None = None
-    prefer: Preference = "balanced"
+    prefer: Preference = "best"
     max_latency_ms: float | None = None
     max_bytes: int | None = None
     refit: bool = False

@@ -98,7 +98,7 @@ def fit(
             rich_help_panel=MODEL,
         ),
     ] = None,
-    prefer: PreferOption = "balanced",
+    prefer: PreferOption = "best",
     max_latency: MaxLatencyOption = None,
     max_size: MaxSizeOption = None,
     refit: RefitOption = False,

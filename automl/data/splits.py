@@ -26,6 +26,8 @@ ONE_PART_SHARE = 1 / 8  # of the rows, where a single part validates
 
 
 MANY_ROWS = 300_000
+FEWEST_FOR_EIGHT, FEW_ROWS = 80, 1_000
+MOST_GROUP_FOLDS = 5  # there are far fewer groups than rows
 SOME_WORK, ROWS_FOR_THREE_PARTS = 400e3, 2_000
 MUCH_WORK, ROWS_FOR_ONE_PART = 1e6, 5_000
 
@@ -97,14 +99,17 @@ class Split:
 
 
 def fold_count(rows: int, work: float = 0.0) -> int:
-    """Five folds; three, or one validation part (a plain split), where there is more to learn than time for it.
+    """Five folds; eight of few rows, of which each learner should see as many as can be (as AutoGluon does); three, or
+    one validation part (a plain split), where there is more to learn than time for it.
 
     `work`: what one learner has to go through per minute of the budget, in cells (rows × columns × outputs, see
     `work_of`). FLAML's rule is of this kind; the borders are measured on two cores.
     """
     if rows > MANY_ROWS or (work > MUCH_WORK and rows >= ROWS_FOR_ONE_PART):
         return 1
-    return 3 if rows > MANY_ROWS / 5 or (work > SOME_WORK and rows >= ROWS_FOR_THREE_PARTS) else 5
+    if rows > MANY_ROWS / 5 or (work > SOME_WORK and rows >= ROWS_FOR_THREE_PARTS):
+        return 3
+    return 8 if FEWEST_FOR_EIGHT <= rows < FEW_ROWS else 5
 
 
 def work_of(rows: int, columns: int, outputs: int) -> float:
@@ -137,7 +142,7 @@ def make_split(
     if structure.order is not None and structure.kind == "time":
         return _forward(structure.order)
     if structure.groups is not None:
-        return _grouped(target, schema, structure.groups, folds, rng)
+        return _grouped(target, schema, structure.groups, min(folds, MOST_GROUP_FOLDS), rng)
     units = np.arange(rows) if structure.copies is None else _units(structure.copies)
     kept, member = np.unique(units, return_inverse=True)
     if len(kept) < 2 * folds:

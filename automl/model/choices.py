@@ -1,6 +1,6 @@
 """Three ways to combine the trials of a run, from the most accurate to the quickest, within what a user allows.
 
-best        the greedy ensemble, whatever it takes
+best        the greedy ensemble, of moderate size if nothing else is asked for
 balanced    the greedy ensemble of members that answer a row quickly and are small; as good as best but for noise
 fastest     the one trial that answers quickest among those that are nearly as good as the best one
 """
@@ -30,6 +30,7 @@ OF_EACH_FAMILY = 2  # of every architecture are among them: what differs adds mo
 
 # What a row costs beside the learners (reading its cells, features, the answer) is taken from what a user allows.
 LEARNERS_SHARE = 0.6
+MODERATE_BYTES = 45e6  # of all learners; a model stays under 50 MB unless more is allowed, or nothing smaller is there
 FEWEST_LEARNERS = 2  # of a balanced member's folds answer at least
 QUICK = Cost(row_ms=1.3, bytes=40e6)  # the learners of a model that answers a row within 2 ms and stays under 50 MB
 DOUBLINGS = 5  # of that, where nothing so quick is good enough
@@ -45,7 +46,7 @@ class Limits:
     asked for. Raises OptionError.
     """
 
-    prefer: Preference = "balanced"
+    prefer: Preference = "best"
     max_latency_ms: float | None = None
     max_bytes: int | None = None
     timed: bool = True
@@ -64,7 +65,7 @@ class Limits:
         latency, size = self.max_latency_ms, self.max_bytes
         return Cost(
             UNLIMITED.row_ms if latency is None else LEARNERS_SHARE * latency,
-            UNLIMITED.bytes if size is None else size,
+            MODERATE_BYTES if size is None else size,
         )
 
 

@@ -62,7 +62,7 @@ def test_numbers_are_spread_evenly() -> None:
         assert abs((target[valid] > middle).mean() - 0.5) < 0.05
 
 
-@pytest.mark.parametrize(("rows", "folds"), [(100, 5), (60_001, 3), (300_001, 1)])
+@pytest.mark.parametrize(("rows", "folds"), [(79, 5), (80, 8), (999, 8), (1_000, 5), (60_001, 3), (300_001, 1)])
 def test_large_data_gets_fewer_folds(rows: int, folds: int) -> None:
     assert fold_count(rows) == folds
     split = make_split(np.arange(rows) % 2, CLASSIFY, 0)
@@ -155,10 +155,10 @@ def test_copies_are_validated_in_one_fold() -> None:
 
 
 def test_random_folds_ignore_the_classes() -> None:
-    target = np.arange(500) % 2
+    target = np.arange(1_000) % 2
     random, stratified = (make_split(target, CLASSIFY, 0, Structure(kind)) for kind in ("random", "stratified"))
     assert (random.assignment != stratified.assignment).any()
-    assert np.bincount(random.assignment).tolist() == [100] * 5
+    assert np.bincount(random.assignment).tolist() == [200] * 5
 
 
 def test_a_class_rarer_than_the_folds_is_spread() -> None:

@@ -102,7 +102,7 @@ def test_a_fit_gives_its_account(churn_fit: tuple[Store, FitResult]) -> None:
     _, result = churn_fit
     account = result.account
     assert {choice.name for choice in account.choices} == {"best", "balanced", "fastest"}
-    assert account.taken == "balanced"
+    assert account.taken == "best"
     assert account.ledger is not None
     assert next(name for name, _ in account.ledger.stages) == "reading"
     assert any("finished: more time tries more" in line for line in account.advice)

@@ -12,7 +12,7 @@ from sklearn.datasets import load_diabetes
 from automl.data.dataset import Dataset
 from automl.data.reading import Table
 from automl.data.schema import Column, Schema
-from automl.data.splits import make_split
+from automl.data.splits import Split, make_split
 from automl.engine import FitRequest
 from automl.hooks import find_task
 from automl.metrics import find_metric
@@ -105,7 +105,7 @@ def test_rows_that_help_are_used_and_rows_that_do_not_are_not() -> None:
     metric = find_metric("rmse")
     for noise, worth in ((1.0, True), (500.0, False)):
         dataset, problem, examples = dataset_of(300, noise)
-        split = make_split(dataset.target, dataset.schema, 0)
+        split = Split(np.arange(len(dataset)) % 5, 5)
         verdict = worth_augmenting(problem, examples, split, metric)
         assert verdict.use is worth, verdict.note
         assert "rmse" in verdict.note
@@ -139,7 +139,7 @@ def test_no_row_is_judged_that_was_made(balance: str, tmp_path: Path) -> None:
         def save(self, folder: Path) -> None:
             pass
 
-    split = make_split(examples.target, CLASSES.schema, 0)
+    split = Split(np.arange(100) % 5, 5)
     bench = Workbench(
         CLASSES,
         examples,

@@ -22,7 +22,7 @@ from automl.task import Examples, Parameters
 
 from .conftest import Bench, make_bench
 
-FOLDS = 5
+FOLDS = 8  # of a few hundred rows
 PATIENCE_S = 60.0
 
 
