@@ -9,10 +9,10 @@
 
 The split is 25% test, seed 0, stratified for classification; rows without a target are dropped first. Since the test
 rows are drawn at random, ours is told so (`--split`): by itself it would validate forward in time, or by groups, where
-the data shows such a structure. One process a run, one run at a time. Ours is the command a user types; the wall time, the peak memory of its whole process tree and
-the size of the artifact are measured from outside, the latency of one row and of the whole test set in a fresh process
-that loaded the model. A rival's command makes the same split of `{data}` and writes JSON with `test`, `fit_s`,
-`predict_1row_ms`, `predict_batch_s`, `peak_rss_tree_mb` and `size_mb`.
+the data shows such a structure. One process a run, one run at a time. Ours is the command a user types; the wall time,
+the peak memory of its whole process tree and the size of the artifact are measured from outside, the latency of one row
+and of the whole test set in a fresh process that loaded the model. A rival's command makes the same split of `{data}`
+and writes JSON with `test`, `fit_s`, `predict_1row_ms`, `predict_batch_s`, `peak_rss_tree_mb` and `size_mb`.
 """
 
 from __future__ import annotations
