@@ -242,3 +242,41 @@ def test_a_mapping_must_hold_columns_of_one_length(store: Store) -> None:
     if len(lists) > 1:
         with pytest.raises(DataError, match="different lengths"):
             model.predict(lists)
+
+
+def stop_at(kind: str, count: int) -> Callable[[SearchEvent], None]:
+    """A listener to whom Ctrl-C comes with the `count`-th event of this kind."""
+    seen: list[SearchEvent] = []
+
+    def listen(event: SearchEvent) -> None:
+        seen.extend([event] if event.kind == kind else [])
+        if len(seen) == count and event is seen[-1]:
+            raise KeyboardInterrupt
+
+    return listen
+
+
+def test_ctrl_c_delivers_the_best_so_far(store: Store) -> None:
+    request = quick(seconds=600.0, max_trials=50)
+    result = fit_table(Table(plain(), name="small"), request, store, stop_at("trial", 2))
+    assert result.account.ledger is not None
+    assert result.account.ledger.stopped == "interrupted"
+    assert len(result.leaderboard) == 2
+    assert verify_model(result.model) > 0
+
+
+def test_ctrl_c_before_the_first_model_leaves_a_run_to_go_on_with(store: Store) -> None:
+    request = quick(seconds=600.0, max_trials=2)
+    with pytest.raises(KeyboardInterrupt):
+        fit_table(Table(plain(), name="small"), request, store, stop_at("started", 1))
+    [run] = store.runs_folder.iterdir()
+    assert fit_table(Table(plain(), name="small"), request, store).run_folder == run
+
+
+def test_refit_teaches_one_learner_a_member_and_says_what_it_gained(store: Store) -> None:
+    table = Table(plain(6_000), name="small")
+    result = fit_table(table, quick(seconds=float("inf"), max_trials=3, refit=True), store)
+    assert {len(member.learners) for member in result.model.members} == {1}
+    [note] = [note for note in result.model.card.notes if "taught on all rows" in note]
+    assert "on the holdout" in note
+    assert verify_model(result.model) > 0
