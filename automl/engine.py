@@ -27,9 +27,10 @@ from automl.request import FitRequest
 from automl.search.budget import Budget, plan_threads, usable_cores
 from automl.search.executors import Executor, InlineExecutor, LocalExecutor
 from automl.search.ledger import Stages, Timesheet
+from automl.search.listener import Listener, SearchEvent
 from automl.search.refit import refit
 from automl.search.run import Question, Run, disk_in_view, read_dataset, read_examples, read_table
-from automl.search.study import Listener, Search, SearchEvent
+from automl.search.study import Search
 from automl.store import Store, Version
 from automl.task import Examples
 

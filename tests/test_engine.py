@@ -20,7 +20,7 @@ from automl.errors import DataError, OptionError
 from automl.model.artifact import load_model, verify_model
 from automl.model.reference import Reference
 from automl.opening import prepare
-from automl.search.study import SearchEvent
+from automl.search.listener import SearchEvent
 from automl.store import Store
 
 ROWS = 60

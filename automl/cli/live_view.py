@@ -23,7 +23,7 @@ from automl.cli.search_state import Running, SearchState
 
 if TYPE_CHECKING:
     from automl.inspection.findings import Finding
-    from automl.search.study import SearchEvent
+    from automl.search.listener import SearchEvent
 
 FRAMES_A_SECOND = 4
 # A line that the terminal folds, because it was made narrower, leaves rubbish behind when the next frame is drawn.

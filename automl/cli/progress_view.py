@@ -18,7 +18,7 @@ from automl.cli.search_state import SearchState
 
 if TYPE_CHECKING:
     from automl.inspection.findings import Finding
-    from automl.search.study import SearchEvent
+    from automl.search.listener import SearchEvent
 
 STYLES = {"note": "cyan", "resumed": "cyan", "stopped": "cyan", "warning": "yellow", "problem": "bold red"}
 ENDED = ("trial", "pruned", "failed")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from automl.cli.console import score_text
 
 if TYPE_CHECKING:
-    from automl.search.study import SearchEvent
+    from automl.search.listener import SearchEvent
 
 
 @dataclass(frozen=True)

@@ -22,81 +22,17 @@ from automl.errors import SearchError
 from automl.metrics import Metric
 from automl.search.augmentation import enlarged
 from automl.search.balance import Balance, balanced
+from automl.search.events import FitBegan, FoldScored, Reported, TrialEvent, TrialSpec
 from automl.search.replay import Replay
 from automl.search.run import TrialResult
-from automl.task import Architecture, Examples, Features, Learner, Parameters, Problem, Progress
+from automl.task import Architecture, Examples, Features, Learner, Problem, Progress
 
 if TYPE_CHECKING:
     from optuna.trial import BaseTrial
 
 MOST_KEPT_BYTES = 256 << 20  # of all folds together, in each worker
-PRUNED = "pruned"  # what Failed says of a trial that was stopped between folds
 TAUGHT_ROWS = 300  # of the training rows show how well they were learned
 ROW_TIMES = 5
-
-
-@dataclass(frozen=True)
-class TrialSpec:
-    """What a worker is told of a trial. Plain JSON.
-
-    It may take `seconds` once its libraries are imported, and never goes on beyond `deadline`. With `refit`, the number
-    is that of a finished trial, to be taught once more on all rows, in so many `steps` (see `teach_all`).
-    """
-
-    number: int
-    architecture: str
-    parameters: Parameters
-    seconds: float
-    deadline: float
-    threads: int
-    refit: bool = False
-    steps: int = 0
-
-
-@dataclass(frozen=True)
-class FitBegan:
-    """A learner of the trial is being fitted from now on."""
-
-    trial: int
-    fold: int
-
-
-@dataclass(frozen=True)
-class FoldScored:
-    """One fold of a trial is done; the coordinator answers whether to go on. `seconds`: inside `Learner.fit`."""
-
-    trial: int
-    fold: int
-    loss: float
-    seconds: float = 0.0
-
-
-@dataclass(frozen=True)
-class Finished:
-    """A trial is done and lies complete in its folder."""
-
-    trial: int
-    loss: float
-
-
-@dataclass(frozen=True)
-class Failed:
-    """A trial gave no result, and why in one line."""
-
-    trial: int
-    error: str
-
-
-@dataclass(frozen=True)
-class Reported:
-    """How training goes inside a fold."""
-
-    trial: int
-    step: int
-    score: float
-
-
-TrialEvent = FitBegan | FoldScored | Finished | Failed | Reported
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""What a trial is likely to cost, told from what ran: so that the first minute is spent well."""
+"""What is tried next, and how long: the portfolio's order, what a trial is likely to cost, when to stop choosing."""
 
 from __future__ import annotations
 
@@ -7,9 +7,16 @@ import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from automl.data.splits import class_factor
 from automl.search.run import TrialResult
-from automl.task import Architecture, Parameters
+from automl.task import Architecture, Parameters, Problem
+
+# Choosing among many candidates by few rows over-fits the choice: after so many finished trials without a
+# better one the search ends. AutoGluon 1.5 caps its model count by rows with these very anchors.
+PATIENCE_ROWS = (100, 500, 2_500, 10_000, 100_000)
+PATIENCE_TRIALS = (4, 8, 15, 40, 100)
 
 # Before anything ran: LightGBM's default took 2 s for five folds of 5,000 rows by 19 columns on one core.
 SECONDS_PER_CELL = 4e-6
@@ -84,3 +91,22 @@ def next_family(names: Sequence[str], pace: Pace, results: Sequence[TrialResult]
     earned = [name for name in names if best[name] <= winner + (1 - EARNED_SHARE) * gain] or list(names)
     had = {name: sum(each.architecture == name for each in results) for name in earned}
     return min(earned, key=lambda name: had[name] * pace.cost(name))
+
+
+def portfolio(families: Iterable[Architecture], problem: Problem) -> list[tuple[str, Parameters]]:
+    """Every family's first starting point in the order of the families, then the further ones, cheap families first.
+
+    A family's next point comes when its points before have cost as much as those of the other families.
+    """
+    points = [
+        (place * family.cost, (family.name, point))
+        for family in families
+        for place, point in enumerate(family.portfolio(problem))
+    ]
+    return [point for _, point in sorted(points, key=lambda each: each[0])]
+
+
+def patience_for(rows: int) -> int:
+    """Finished trials without a better one after which the search ends."""
+    logs = np.interp(math.log(max(rows, 1)), np.log(PATIENCE_ROWS), np.log(PATIENCE_TRIALS))
+    return round(math.exp(float(logs)))

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from automl.data.dataset import Array
-from automl.search.evaluate import Failed, Finished, TrialSpec
+from automl.search.events import Failed, Finished, TrialSpec
 from automl.search.executors import Executor
 from automl.search.run import Run, TrialResult
 from automl.task import Architecture

@@ -9,61 +9,31 @@ from __future__ import annotations
 import math
 import statistics
 import time
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
 
-import numpy as np
-
 from automl.hooks import Event, announce
 from automl.search.budget import Budget
-from automl.search.evaluate import PRUNED, Failed, Finished, FitBegan, FoldScored, Reported, TrialEvent, TrialSpec
+from automl.search.events import PRUNED, Failed, Finished, FitBegan, FoldScored, Reported, TrialEvent, TrialSpec
 from automl.search.executors import Executor
 from automl.search.journal import ask, enqueue_once, favour, judged, open_study, sweep
 from automl.search.ledger import Timesheet
-from automl.search.pace import Pace, first_minute, next_family
+from automl.search.listener import Listener, SearchEvent
+from automl.search.pace import Pace, first_minute, next_family, patience_for, portfolio
 from automl.search.pruning import is_hopeless
 from automl.search.run import Run, TrialResult, read_result
 from automl.search.tried import Tried
-from automl.task import Architecture, Parameters, Problem
+from automl.task import Architecture, Parameters
 
 if TYPE_CHECKING:
     from optuna.trial import Trial
 
-# Choosing among many candidates by few rows over-fits the choice: after so many finished trials without a
-# better one the search ends. AutoGluon 1.5 caps its model count by rows with these very anchors.
-PATIENCE_ROWS = (100, 500, 2_500, 10_000, 100_000)
-PATIENCE_TRIALS = (4, 8, 15, 40, 100)
 
 WINDOW = 4  # without a clock: trials whose results a trial does not know of; so many can run side by side
 INTERRUPTED = "interrupted"
 ALL_TRIALS = "after as many trials as were asked for"
 TRIAL_SHARE = 1 / 2  # of the remaining time is the most that one trial may take
 TRIAL_LEAST_S = 5.0
-
-
-@dataclass(frozen=True)
-class SearchEvent:
-    """Something to show while a search runs. `score` is in the metric's own scale (NaN where it has none).
-
-    `spread`: standard deviation of the score over the folds. `seconds`: what the trial took. `left`: seconds until the
-    search must end. `memory_mb`: resident memory of all processes now.
-    """
-
-    kind: str  # note, warning, problem, resumed, started, tick, fold, step, trial, pruned, failed, stopped, assembling
-    elapsed: float
-    text: str
-    trial: int = -1
-    architecture: str = ""
-    score: float = math.nan
-    best: float = math.nan
-    spread: float = math.nan
-    seconds: float = math.nan
-    left: float = math.inf
-    memory_mb: float = math.nan
-
-
-Listener = Callable[[SearchEvent], None]
 
 
 class Search:
@@ -358,22 +328,3 @@ class _Candidate:
     losses: list[float] = field(default_factory=list)
     fit_seconds: float = 0.0
     fitting_since: float = 0.0
-
-
-def portfolio(families: Iterable[Architecture], problem: Problem) -> list[tuple[str, Parameters]]:
-    """Every family's first starting point in the order of the families, then the further ones, cheap families first.
-
-    A family's next point comes when its points before have cost as much as those of the other families.
-    """
-    points = [
-        (place * family.cost, (family.name, point))
-        for family in families
-        for place, point in enumerate(family.portfolio(problem))
-    ]
-    return [point for _, point in sorted(points, key=lambda each: each[0])]
-
-
-def patience_for(rows: int) -> int:
-    """Finished trials without a better one after which the search ends."""
-    logs = np.interp(math.log(max(rows, 1)), np.log(PATIENCE_ROWS), np.log(PATIENCE_TRIALS))
-    return round(math.exp(float(logs)))

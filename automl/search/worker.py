@@ -23,7 +23,8 @@ from types import ModuleType
 from typing import IO, cast
 
 from automl.data.schema import Schema
-from automl.search.evaluate import PRUNED, Failed, Finished, TrialEvent, TrialSpec, Workbench, evaluate, teach_all
+from automl.search.evaluate import Workbench, evaluate, teach_all
+from automl.search.events import PRUNED, Failed, Finished, TrialEvent, TrialSpec
 
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 

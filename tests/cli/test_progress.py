@@ -18,7 +18,7 @@ from automl.cli.console import only_we_print
 from automl.cli.live_view import LiveView
 from automl.cli.progress_view import JsonView, PlainView, QuietView, View, lines_of, open_view
 from automl.cli.search_state import SearchState
-from automl.search.study import SearchEvent
+from automl.search.listener import SearchEvent
 
 from .conftest import Automl, check_refused
 

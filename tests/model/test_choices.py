@@ -21,7 +21,7 @@ from automl.model.assembly import Assembly, assemble
 from automl.model.choices import PREFERENCES, Chooser, Limits, offers, shortlist
 from automl.model.honest import nested_scores
 from automl.search.ensemble import Cost, Pool
-from automl.search.evaluate import TrialSpec
+from automl.search.events import TrialSpec
 from automl.search.run import TrialResult
 from automl.search.worker import open_workbench
 

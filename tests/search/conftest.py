@@ -17,7 +17,8 @@ from automl.data.splits import Split, make_split
 from automl.engine import FitRequest
 from automl.metrics import Metric
 from automl.opening import prepare
-from automl.search.evaluate import TrialSpec, Workbench, evaluate
+from automl.search.evaluate import Workbench, evaluate
+from automl.search.events import TrialSpec
 from automl.search.run import Question, Run, TrialResult
 from automl.task import Architecture, Learner, Parameters, Problem
 

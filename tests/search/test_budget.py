@@ -8,7 +8,7 @@ from automl.data.schema import Column, Schema
 from automl.errors import OptionError
 from automl.hooks import architectures
 from automl.search.budget import Budget, parse_duration, plan_threads, usable_cores
-from automl.search.study import patience_for, portfolio
+from automl.search.pace import patience_for, portfolio
 from automl.task import Problem
 
 

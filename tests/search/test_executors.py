@@ -15,7 +15,8 @@ import pytest
 
 from automl.hooks import find_task
 from automl.search.budget import ThreadPlan
-from automl.search.evaluate import Failed, Finished, FitBegan, FoldScored, Reported, TrialEvent, TrialSpec, Workbench
+from automl.search.evaluate import Workbench
+from automl.search.events import Failed, Finished, FitBegan, FoldScored, Reported, TrialEvent, TrialSpec
 from automl.search.executors import Executor, InlineExecutor, LocalExecutor, resident_bytes
 from automl.search.run import read_result
 from automl.task import Examples, Parameters

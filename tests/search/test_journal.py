@@ -14,8 +14,9 @@ from automl.engine import FitRequest, FitResult, fit_table
 from automl.errors import OptionError, StoreError
 from automl.hooks import architectures
 from automl.search.journal import ARCHITECTURE, ask, enqueue_once, open_study, parameters_of, sweep
+from automl.search.listener import SearchEvent
+from automl.search.pace import portfolio
 from automl.search.run import read_result
-from automl.search.study import SearchEvent, portfolio
 from automl.store import Store
 from automl.task import Problem
 

@@ -17,11 +17,13 @@ from optuna.trial import TrialState
 
 from automl.hooks import architectures
 from automl.search.budget import Budget, ThreadPlan
-from automl.search.evaluate import Failed, Finished, FoldScored, TrialEvent, TrialSpec
+from automl.search.events import Failed, Finished, FoldScored, TrialEvent, TrialSpec
 from automl.search.executors import Executor
 from automl.search.journal import open_study
+from automl.search.listener import SearchEvent
+from automl.search.pace import patience_for, portfolio
 from automl.search.run import TrialResult
-from automl.search.study import TRIAL_SHARE, Search, SearchEvent, patience_for, portfolio
+from automl.search.study import TRIAL_SHARE, Search
 from automl.task import Runtime
 
 from .conftest import Bench, make_bench
