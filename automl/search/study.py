@@ -34,6 +34,7 @@ INTERRUPTED = "interrupted"
 ALL_TRIALS = "after as many trials as were asked for"
 TRIAL_SHARE = 1 / 2  # of the remaining time is the most that one trial may take
 TRIAL_LEAST_S = 5.0
+FITTING_SHARE = 0.85  # of what is left until the search must end
 
 
 class Search:
@@ -116,9 +117,9 @@ class Search:
         return time.time() >= self._deadline()
 
     def _allowed(self) -> float:
-        """Seconds that one trial may take now."""
+        """Seconds that one trial may take now; some are left for it to score, save and publish."""
         share = TRIAL_SHARE * (self._budget.search_deadline - time.time())
-        return min(self._deadline() - time.time(), max(share, TRIAL_LEAST_S))
+        return min(FITTING_SHARE * (self._deadline() - time.time()), max(share, TRIAL_LEAST_S))
 
     def _wants_more(self, patience: int) -> bool:
         if self.timesheet.stopped or self._over():
