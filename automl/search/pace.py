@@ -24,6 +24,7 @@ SECONDS_LEAST = 0.3
 SQUEEZE = 0.4  # learners plan their steps by the time they are given: with this share of it they are still worth it
 MANY_CLASSES = 8
 FEW_FIRST = 3  # of the families that take no longer for many classes
+DOUBT = 0.1  # so far may the guess for a family that has not run be wrong
 EARNED_SHARE = 0.97  # of the best trial's gain over the constant: a family below is not searched further
 
 
@@ -52,7 +53,9 @@ class Pace:
 
     def fits(self, architecture: str, results: Iterable[TrialResult], allowed: float) -> bool:
         """Would a trial of this family come to something in so many seconds?"""
-        return math.isinf(allowed) or SQUEEZE * self.seconds(architecture, results) <= allowed
+        told = list(results)
+        known = any(each.architecture == architecture for each in told)
+        return math.isinf(allowed) or (SQUEEZE if known else DOUBT) * self.seconds(architecture, told) <= allowed
 
     def cost(self, architecture: str) -> float:
         """Of a trial of this family, relative to the others."""

@@ -43,7 +43,7 @@ def test_what_takes_too_much_of_a_short_time_waits() -> None:
     long = pace(1e6)
     assert first_minute(points, long, math.inf) == points
     between = (long.seconds("lightgbm", ()) + long.seconds("catboost", ())) / 2
-    ordered = [name for name, _ in first_minute(points, long, 0.4 * between)]
+    ordered = [name for name, _ in first_minute(points, long, 0.1 * between)]
     assert ordered == ["linear", "lightgbm", "linear", "catboost"]
 
 
