@@ -38,9 +38,10 @@ def taught_on_all_rows(
         outputs[split.holdout] = tempered(held, model.temperature)
         found = scores_of(weighed(outputs, model.decision), dataset, split, metric)
         told = {name: score for name, score in found.items() if name.startswith("holdout")}
-        before = scores["holdout"]
+        if "holdout" in told and "holdout" in scores:  # a holdout of one class has no ROC AUC
+            gained = f"{scores['holdout']:.4g} with the folds' learners, {told['holdout']:.4g} with it"
+            note += f"; {metric.name} on the holdout {gained}"
         scores |= told
-        note += f"; {metric.name} on the holdout {before:.4g} with the folds' learners, {told['holdout']:.4g} with it"
     refitted = replace(model, members=members, card=replace(model.card, scores=scores))
     return replace(_noted(assembly, refitted, note), outputs=outputs)
 

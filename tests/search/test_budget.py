@@ -41,7 +41,7 @@ def test_a_slice_of_the_budget_is_kept_for_the_end(seconds: float) -> None:
     assert budget.deadline == 1_000 + seconds
     reserve = budget.deadline - budget.search_deadline
     assert 0 < reserve <= min(seconds / 2, 60)
-    assert reserve >= min(0.249 * seconds, 5)
+    assert reserve >= min(0.349 * seconds, 5)
     assert budget.search_deadline < budget.last_moment < budget.deadline
 
 
