@@ -23,7 +23,10 @@ CHUNK_ROWS = 256  # of a prediction at a time, so that the hidden values stay in
 
 @dataclass(frozen=True)
 class NetworkParameters:
-    """Shape and training of the network. `ramps`: of the encoding, a number (see `DenseEncoder`)."""
+    """Shape and training of the network. `ramps`: of the encoding, a number (see `DenseEncoder`).
+
+    `norm`: hidden units are normalised by their batch while training; once trained that is part of scale and shift.
+    """
 
     members: int
     width: int
@@ -32,6 +35,7 @@ class NetworkParameters:
     learning_rate: float
     weight_decay: float
     ramps: int
+    norm: bool = False
 
 
 @dataclass
@@ -112,7 +116,8 @@ class Network(Architecture):
     cost = 3.0
 
     def portfolio(self, problem: Problem) -> list[Parameters]:
-        first: Parameters = {
+        """Strong dropout for two noisy classes; a deep, normalised one where many classes are to be told apart."""
+        shallow: Parameters = {
             "members": 4,
             "width": 128,
             "depth": 2,
@@ -120,20 +125,24 @@ class Network(Architecture):
             "learning_rate": 2e-3,
             "weight_decay": 1e-2,
             "ramps": 16,
+            "norm": problem.outputs == 1,
         }
-        return [first, {**first, "members": 2, "width": 256, "dropout": 0.3, "learning_rate": 1e-3, "ramps": 4}]
+        deep = {**shallow, "members": 1, "width": 256, "depth": 3, "dropout": 0.1, "learning_rate": 4e-3}
+        deep |= {"weight_decay": 0.1, "ramps": 0, "norm": True}
+        return [deep, shallow] if problem.outputs > 2 else [shallow, deep]
 
     def build(self, trial: BaseTrial, problem: Problem) -> Learner:
         return NetworkLearner(
             problem,
             NetworkParameters(
                 members=trial.suggest_int("members", 1, 16, log=True),
-                width=trial.suggest_int("width", 32, 256, log=True),
+                width=trial.suggest_int("width", 32, 512, log=True),
                 depth=trial.suggest_int("depth", 1, 3),
                 dropout=trial.suggest_float("dropout", 0.0, 0.5),
                 learning_rate=trial.suggest_float("learning_rate", 3e-4, 1e-2, log=True),
                 weight_decay=trial.suggest_float("weight_decay", 1e-4, 1.0, log=True),
                 ramps=trial.suggest_categorical("ramps", [0, 4, 8, 16]),
+                norm=trial.suggest_categorical("norm", [False, True]),
             ),
         )
 

@@ -56,6 +56,7 @@ class Members(nn.Module):
         members, width, self.dropout = parameters.members, parameters.width, parameters.dropout
         self.gain = nn.Parameter(torch.ones(columns))
         self.shared, self.scales, self.shifts = nn.ParameterList(), nn.ParameterList(), nn.ParameterList()
+        self.norms = nn.ModuleList()
         for number in range(parameters.depth):
             inputs = columns if number == 0 else width
             self.shared.append(_uniform(inputs, width, inputs=inputs))
@@ -63,22 +64,53 @@ class Members(nn.Module):
             signs = torch.randint(0, 2, (members, 1, width)) * 2.0 - 1.0 if apart else torch.ones(members, 1, width)
             self.scales.append(nn.Parameter(signs))
             self.shifts.append(_uniform(members, 1, width, inputs=inputs))
+            self.norms.append(_Norm(members, width) if parameters.norm else nn.Identity())
         self.heads = _uniform(members, width, outputs, inputs=width)
         self.bias = nn.Parameter(torch.zeros(members, 1, outputs))
 
     def forward(self, inputs: Tensor) -> Tensor:
         """(rows, columns) -> (members, rows, outputs)."""
         hidden = inputs * self.gain
-        for shared, scale, shift in zip(self.shared, self.scales, self.shifts, strict=True):
-            hidden = torch.relu(torch.addcmul(shift, hidden @ shared, scale))
+        for shared, scale, shift, norm in zip(self.shared, self.scales, self.shifts, self.norms, strict=True):
+            hidden = torch.relu(norm(torch.addcmul(shift, hidden @ shared, scale)))
             hidden = functional.dropout(hidden, self.dropout, self.training)
         return torch.baddbmm(self.bias, hidden, self.heads)
 
     def tensors(self) -> dict[str, Array]:
-        """All that predicting needs; the gain of the inputs is in the first shared matrix."""
-        named = {name: tensor.detach().cpu().numpy() for name, tensor in self.named_parameters()}
+        """What predicting needs; the gain of the inputs is in the first shared matrix, norms in scales and shifts."""
+        parameters = (pair for pair in self.named_parameters() if not pair[0].startswith("norms"))
+        named = {name: tensor.detach().cpu().numpy() for name, tensor in parameters}
+        for number, norm in enumerate(self.norms):
+            if isinstance(norm, _Norm):
+                factor, offset = norm.settled()
+                named[f"scales.{number}"] = named[f"scales.{number}"] * factor
+                named[f"shifts.{number}"] = named[f"shifts.{number}"] * factor + offset
         named["shared.0"] = named["shared.0"] * named.pop("gain")[:, None]
         return {name: np.ascontiguousarray(array) for name, array in named.items()}
+
+
+class _Norm(nn.BatchNorm1d):
+    """Batch normalisation (Ioffe and Szegedy, arXiv 1502.03167) of each hidden unit of each member."""
+
+    def __init__(self, members: int, width: int) -> None:
+        super().__init__(members * width)
+        self.members = members
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        """(members, rows, width), the same out; a row alone has no spread to be normalised by."""
+        if self.training and hidden.shape[1] == 1:
+            return hidden
+        side_by_side = hidden.transpose(0, 1).flatten(1)
+        return super().forward(side_by_side).view(len(side_by_side), self.members, -1).transpose(0, 1)
+
+    def settled(self) -> tuple[Array, Array]:
+        """What it does once trained: factor and offset (members, 1, width)."""
+        assert self.running_mean is not None
+        assert self.running_var is not None
+        factor = self.weight / torch.sqrt(self.running_var + self.eps)
+        offset = self.bias - self.running_mean * factor
+        both = torch.stack([factor, offset]).detach().cpu().numpy().reshape(2, self.members, 1, -1)
+        return both[0], both[1]
 
 
 def train_network(
@@ -165,7 +197,7 @@ class _Pace:
 
 def _optimizer(network: Members, parameters: NetworkParameters) -> torch.optim.Optimizer:
     matrices = [*network.shared, network.heads]
-    vectors = [network.gain, *network.scales, *network.shifts, network.bias]
+    vectors = [network.gain, *network.scales, *network.shifts, *network.norms.parameters(), network.bias]
     groups = [{"params": matrices, "weight_decay": parameters.weight_decay}, {"params": vectors, "weight_decay": 0.0}]
     return torch.optim.AdamW(groups, lr=parameters.learning_rate, fused=True)
 
