@@ -17,7 +17,7 @@ from automl.metrics import Metric, find_metric
 from automl.model.importance import ColumnWorth, Importance, importance
 from automl.model.leaderboard import LeaderboardRow
 from automl.model.model import Model
-from automl.search.run import Run, TrialResult, read_dataset, read_decisions
+from automl.search.run import Run, TrialResult, read_dataset
 
 # Of what is learned beyond the best constant on a model's own rows, the share that holds on others.
 ALL, SOUND, POOR = 0.98, 0.85, 0.65
@@ -37,7 +37,8 @@ def advise(run: Run, model: Model, leaderboard: Sequence[LeaderboardRow], deadli
         return ()
     metric = find_metric(run.question.metric)
     dataset, split = read_dataset(run.folder)
-    curve = read_decisions(run.folder).get("learning_curve") or []
+    sign = 1.0 if metric.higher_is_better else -1.0
+    curve = [(rows, -sign * loss) for result in results.values() for rows, loss in result.curve]
     doubt = _doubt(results[leaderboard[0].trial])
     heaviest = max(leaderboard, key=lambda row: (row.weight, -row.rank)).trial
     losses = [result.loss for _, result in sorted(results.items())]

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from automl.data.dataset import Array, Dataset
-from automl.data.splits import Split
+from automl.data.splits import FEW_ROWS, Split
 from automl.hooks import find_architecture
 from automl.metrics import Metric
 from automl.model.choices import Choice, Offer, Preference, thinned
@@ -72,6 +72,7 @@ class Evidence:
     def pool(self, outputs: Mapping[int, Array], offered: Sequence[Offer]) -> Pool:
         """The offers with their outputs for `rows`, in their order."""
         target, weights = self.dataset.target[self.rows], self.row_weights(self.rows)
+        few = len(self.dataset) < FEW_ROWS
         return Pool(
             outputs={offer.result.number: outputs[offer.result.number] for offer in offered},
             target=target,
@@ -82,6 +83,7 @@ class Evidence:
             units=units_of(self.split, self.rows),
             row_weights=weights,
             learners=len(self.homes(offered[0].result.number)),
+            families={offer.result.number: offer.result.architecture for offer in offered} if few else {},
         )
 
     def choice(self, name: Preference, counts: Mapping[int, int], offered: Sequence[Offer]) -> Choice:

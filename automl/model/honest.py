@@ -34,8 +34,8 @@ def nested_scores(pool: Pool, limits: Limits, classes: int) -> dict[str, float]:
     """The score of choosing itself, for where no rows were held out: nested, nested_low, nested_high.
 
     Members (and a threshold) are chosen on one half of the rows and scored on the other, both ways, several times over;
-    the interval is the bootstrap's. Chosen by half the rows only, it is a little hard on the model; that learners were
-    stopped by the rows of their fold, a little kind. Empty when the time is over.
+    the interval is the bootstrap's. Chosen by half the rows only, it is a little hard on the model; that learners of
+    many rows were stopped by the rows of their fold, a little kind. Empty when the time is over.
     """
     found = []
     for seed in range(HALVINGS):

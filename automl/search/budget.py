@@ -81,12 +81,19 @@ class ThreadPlan:
 def usable_cores() -> int:
     """Cores that affinity and the cgroup's CPU quota allow; at least 1. Not what the machine has."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    quota = Path("/sys/fs/cgroup/cpu.max")
+    return max(1, int(min(cores, _quota(Path("/sys/fs/cgroup")))))
+
+
+def _quota(home: Path) -> float:
+    """Cores that the cgroup mounted at `home` allows, of version 2 or 1; infinite without a limit."""
     try:
-        limit, period = quota.read_text().split()
+        if (home / "cpu.max").exists():
+            limit, period = (home / "cpu.max").read_text().split()
+        else:
+            limit, period = ((home / "cpu" / f"cpu.cfs_{what}_us").read_text().strip() for what in ("quota", "period"))
+        return math.inf if limit in ("max", "-1") else float(limit) / float(period)
     except (OSError, ValueError):
-        return cores
-    return cores if limit == "max" else max(1, min(cores, int(float(limit) / float(period))))
+        return math.inf
 
 
 WORKER_BYTES = 300 << 20  # a worker with the boosters loaded: 260 MB, measured

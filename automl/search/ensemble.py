@@ -1,7 +1,8 @@
 """Greedy ensemble selection over out-of-fold predictions.
 
 Caruana et al., "Ensemble Selection from Libraries of Models", ICML 2004: add, with replacement, whichever
-member helps most; the counts are the weights.
+member helps most; the counts are the weights. Of few rows it begins with several members at once, their advice
+against overfitting the choice.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import numpy as np
 
 from automl.data.dataset import Array
 from automl.metrics import Metric
+from automl.search.noise import Noise
 
 ROUNDS = 25  # more gave no measurable gain (Salinas & Erickson, TabRepo, AutoML 2024)
 PATIENCE = 5  # rounds without a gain; what comes after them was never worth its time (measured on nine tables)
@@ -57,7 +59,8 @@ class Pool:
     `costs` by number: nothing where left out. Trials no better than `floor`, the loss of the best constant, are no
     candidates if there is any better one. `units`: int64 per row, the same where rows hang together; `row_weights`:
     float64 per row, how much it counts. `learners`: how many each trial has. The choosing ends early at the
-    `deadline` (a `time.time()` instant).
+    `deadline` (a `time.time()` instant). `families`: the architecture of each trial, given where rows are so few that
+    chance would choose among them.
     """
 
     outputs: Mapping[int, Array]
@@ -69,6 +72,7 @@ class Pool:
     units: Array | None = None
     row_weights: Array | None = None
     learners: int = 1
+    families: Mapping[int, str] = field(default_factory=dict)
 
     def loss(self, outputs: Array) -> float:
         """The metric's loss; infinite where it is undefined."""
@@ -113,11 +117,11 @@ def select_members(pool: Pool, limit: Cost = UNLIMITED) -> dict[int, int]:
     losses = pool.losses
     ranked = sorted(allowed, key=lambda number: (losses[number], sizes[number]))[:CANDIDATES]
     candidates = [number for number in ranked if not losses[number] >= pool.floor] or ranked[:1]
-    chosen = [candidates[0]]
-    total = pool.outputs[candidates[0]].copy()
-    best, best_size = losses[candidates[0]], 1
+    chosen = _beginning(pool, candidates, limit)
+    total = np.sum([pool.outputs[number] for number in chosen], axis=0)
+    best, best_size = pool.loss(total / len(chosen)), len(chosen)
     worth = max(WORTH, 0.5 / len(pool.target))
-    for size in range(2, ROUNDS + 1):
+    for size in range(len(chosen) + 1, ROUNDS + 1):
         if time.time() >= pool.deadline or size - best_size > PATIENCE:
             break
         spent = pool.cost(set(chosen))
@@ -127,13 +131,35 @@ def select_members(pool: Pool, limit: Cost = UNLIMITED) -> dict[int, int]:
             if number in chosen or (spent + pool.cost([number])).within(limit)
         }
         order = sorted(tried, key=lambda number: (tried[number], sizes[number]))
-        candidates = order[:NARROWED] if size == 2 else candidates
+        candidates = order[:NARROWED] if len(candidates) > NARROWED else candidates
         winner = order[0]
         chosen.append(winner)
         total += pool.outputs[winner]
         if tried[winner] < best - worth * abs(best):
             best, best_size = tried[winner], size
     return dict(Counter(chosen[:best_size]))
+
+
+def _beginning(pool: Pool, candidates: list[int], limit: Cost) -> list[int]:
+    """The best candidate; where `families` are told, with the best one of each other family that is its equal.
+
+    Equal: the losses differ by no more than the standard error of that difference.
+    """
+    chosen = candidates[:1]
+    if not pool.families:
+        return chosen
+    noise = Noise(pool.metric, pool.target, pool.units, pool.row_weights)
+    best, losses = noise.losses(pool.outputs[chosen[0]]), pool.losses
+    seen = {pool.families[chosen[0]]}
+    for number in candidates:
+        if pool.families[number] in seen:
+            continue
+        seen.add(pool.families[number])
+        doubt = noise.error(noise.losses(pool.outputs[number]), best)
+        equal = losses[number] - losses[chosen[0]] <= doubt
+        if equal and pool.cost([*chosen, number]).within(limit):
+            chosen.append(number)
+    return chosen
 
 
 def choosing_rows(target: Array, outputs: int, classes: bool) -> Array:

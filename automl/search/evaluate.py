@@ -9,7 +9,7 @@ import os
 import resource
 import shutil
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Generator
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -17,72 +17,23 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from automl.data.dataset import Array
-from automl.data.splits import EARLY_STOPPING_SHARE, FEW_ROWS, Split, each_fold
+from automl.data.splits import EARLY_STOPPING_SHARE, each_fold
 from automl.errors import SearchError
-from automl.metrics import Metric
 from automl.search.augmentation import enlarged
-from automl.search.balance import Balance, balanced
-from automl.search.events import FitBegan, FoldScored, Reported, TrialEvent, TrialSpec
+from automl.search.balance import balanced
+from automl.search.events import FitBegan, FoldScored, Reported, TrialSpec
 from automl.search.replay import Replay
 from automl.search.run import TrialResult
+from automl.search.workbench import Fold, Workbench
 from automl.task import Architecture, Examples, Features, Learner, Problem, Progress
 
 if TYPE_CHECKING:
     from optuna.trial import BaseTrial
 
-MOST_KEPT_BYTES = 256 << 20  # of all folds together, in each worker
 TAUGHT_ROWS = 300  # of the training rows show how well they were learned
 ROW_TIMES = 5
+CURVE_PARTS = (4, 2)  # a learning curve is taken at a quarter and a half of the rows
 LATER = 0.75  # quantile of the other folds' best steps: learners whose mean answers may each go a little too far
-
-
-@dataclass(frozen=True)
-class Fold:
-    """The rows of one fold; the same objects for every trial: plugins may remember what they learned of them."""
-
-    number: int
-    train: Examples
-    valid: Examples
-    rows: Array
-
-
-@dataclass(frozen=True)
-class Workbench:
-    """What every trial of a run shares: the problem, all examples, their split, the metric, the trials' folder.
-
-    `balance` and `augment` change the rows that learners are taught with, never those they are judged by. `tell` gets
-    the events that nobody answers.
-    """
-
-    problem: Problem
-    examples: Examples
-    split: Split
-    metric: Metric
-    trials_folder: Path
-    device: str = "cpu"
-    tell: Callable[[TrialEvent], None] = lambda event: None
-    balance: Balance = "none"
-    augment: bool = False
-    kept: dict[int, Fold] = field(default_factory=dict)
-
-    def folds(self) -> Iterator[Fold]:
-        """Every fold, kept in memory if all of them take little of it, else only the one in use."""
-        small = self.split.folds * _bytes(self.examples.features) <= MOST_KEPT_BYTES
-        for number, train, valid in each_fold(self.split):
-            if number not in self.kept:
-                if not small:
-                    self.kept.clear()
-                self.kept[number] = Fold(number, self.examples.take(train), self.examples.take(valid), valid)
-            yield self.kept[number]
-
-    @property
-    def doubts_steps(self) -> bool:
-        """Are the folds so small that their validation rows say little of when to stop?"""
-        return len(self.examples) < FEW_ROWS and self.split.folds > 2 and not self.split.forward
-
-    def loss(self, examples: Examples, outputs: Array) -> float:
-        """The loss of these outputs."""
-        return self.metric.loss(examples.target, outputs, examples.weights)
 
 
 def evaluate(
@@ -116,18 +67,16 @@ def evaluate(
         if not (yield FoldScored(spec.number, fold.number, losses[-1], seconds)):
             shutil.rmtree(trial.draft, ignore_errors=True)
             return None
-    if any(trial.steps) and learners:
-        best, learners = trial.start_over(), []
-        for fold in bench.folds():
-            steps = max(round(float(np.quantile(np.delete(best, fold.number), LATER))), 1)
-            learners.append(trial.fit(fold.number, fold.train, fold.valid, steps)[0])
-            out_of_fold[fold.rows] = trial.outputs(learners[-1], fold)
-            losses[fold.number] = bench.loss(fold.valid, out_of_fold[fold.rows])
+    alone = losses[0]
+    if learners and any(trial.steps):
+        learners = trial.fit_again(out_of_fold, losses)
     for fold, learner in zip(bench.folds() if learners else (), learners, strict=True):
         trial.keep(learner, fold.valid.features)
     if final := split.final():
         train, valid = (bench.examples.take(rows) for rows in final)
         trial.keep(trial.fit(split.folds, train, valid)[0], valid.features)
+    measured = trial.measured()
+    curve = trial.curve(next(bench.folds()), alone) if trial.draws_curve else ()
     rows = split.validated
     result = TrialResult(
         number=spec.number,
@@ -137,7 +86,8 @@ def evaluate(
         fold_losses=tuple(losses),
         seconds=time.time() - started,
         predict_ms_per_row=1000 * predicting / max(len(rows), 1),
-        **trial.measured(),
+        curve=curve,
+        **measured,
     )
     if not math.isfinite(result.loss):
         weights = bench.examples.weights
@@ -204,7 +154,10 @@ class _Trial:
             sizes.append(len(final[0]))
         if bench.doubts_steps:
             sizes *= 2
-        return cls(spec, family, bench, draft, min(time.time() + spec.seconds, spec.deadline), sizes)
+        trial = cls(spec, family, bench, draft, min(time.time() + spec.seconds, spec.deadline), sizes)
+        if trial.draws_curve:
+            sizes += [sizes[0] // part for part in CURVE_PARTS]
+        return trial
 
     def fit(self, fold: int, train: Examples, valid: Examples, steps: int = 0) -> tuple[Learner, float]:
         """A learner taught on these rows, stopped by those or after so many steps; seconds it took.
@@ -231,10 +184,34 @@ class _Trial:
         self.taught.append(bench.loss(known, learner.predict(known.features)))
         return learner, seconds
 
-    def start_over(self) -> list[int]:
-        """Forget what was measured of the learners so far; the best steps of each."""
+    def curve(self, fold: Fold, loss: float) -> tuple[tuple[int, float], ...]:
+        """The loss on a fold's validation rows by the number of rows taught with; `loss` is that of all of them."""
+        points = []
+        for part in CURVE_PARTS:
+            some = fold.train.take(np.arange(0, len(fold.train), part))
+            try:
+                learner, _ = self.fit(fold.number, some, fold.valid)
+                points.append((len(some), self.bench.loss(fold.valid, self.outputs(learner, fold))))
+            except Exception:  # a class may be missing of few rows; the trial itself is sound
+                return ()
+        return (*points, (len(fold.train), loss))
+
+    @property
+    def draws_curve(self) -> bool:
+        """Folds that go forward in time have different rows each, and say nothing of how many there are."""
+        return self.spec.curve and not self.bench.split.forward
+
+    def fit_again(self, out_of_fold: Array, losses: list[float]) -> list[Learner]:
+        """A learner for each fold in as many steps as the others found best; outputs and losses are replaced by its."""
         best, self.steps, self.taught = self.steps, [], []
-        return best
+        learners = []
+        for fold in self.bench.folds():
+            steps = max(round(float(np.quantile(np.delete(best, fold.number), LATER))), 1)
+            learner, _ = self.fit(fold.number, fold.train, fold.valid, steps)
+            out_of_fold[fold.rows] = self.outputs(learner, fold)
+            losses[fold.number] = self.bench.loss(fold.valid, out_of_fold[fold.rows])
+            learners.append(learner)
+        return learners
 
     def outputs(self, learner: Learner, fold: Fold) -> Array:
         """What a learner says of the rows that judge it."""
@@ -290,10 +267,6 @@ def _row_ms(learner: Learner, features: Features) -> float:
         learner.predict(row)
         times.append(time.perf_counter() - began)
     return 1000 * float(np.median(times[1:]))
-
-
-def _bytes(features: Features) -> int:
-    return sum(array.nbytes for array in features.arrays.values())
 
 
 def _publish(result: TrialResult, out_of_fold: Array, held_out: Array, draft: Path, trials: Path) -> None:

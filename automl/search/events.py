@@ -14,7 +14,8 @@ class TrialSpec:
     """What a worker is told of a trial. Plain JSON.
 
     It may take `seconds` once its libraries are imported, and never goes on beyond `deadline`. With `refit`, the number
-    is that of a finished trial, to be taught once more on all rows, in so many `steps` (see `teach_all`).
+    is that of a finished trial, to be taught once more on all rows, in so many `steps` (see `teach_all`). With
+    `curve`, its learners are also taught with fewer rows (see `TrialResult.curve`).
     """
 
     number: int
@@ -25,6 +26,7 @@ class TrialSpec:
     threads: int
     refit: bool = False
     steps: int = 0
+    curve: bool = False
 
 
 @dataclass(frozen=True)

@@ -20,9 +20,10 @@ from typing import IO, cast
 from automl.hooks import find_architecture
 from automl.search import events
 from automl.search.budget import ThreadPlan
-from automl.search.evaluate import Workbench, evaluate, teach_all
+from automl.search.evaluate import evaluate, teach_all
 from automl.search.events import PRUNED, Failed, Finished, FoldScored, TrialEvent, TrialSpec
 from automl.search.run import TrialResult
+from automl.search.workbench import Workbench
 from automl.search.worker import open_workbench
 from automl.task import Runtime
 

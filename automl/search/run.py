@@ -72,7 +72,7 @@ class TrialResult:
     `train_loss`: the same on rows it was taught with, mean over the folds. `fit_seconds`: of `seconds`, those inside
     `Learner.fit`. `row_ms`: what the kept learners together take for a row that comes alone. `bytes`: their size on
     disk. `steps`: mean training steps of the folds' learners, 0 where there are none. `peak_mb`: the worker's peak
-    resident memory.
+    resident memory. `curve`: (training rows, loss) of the first fold with fewer rows and with all; empty if not asked.
     """
 
     number: int
@@ -88,6 +88,7 @@ class TrialResult:
     bytes: int = 0
     steps: int = 0
     peak_mb: float = 0.0
+    curve: tuple[tuple[int, float], ...] = ()
 
 
 class Run:
@@ -280,7 +281,8 @@ def _read_split(folder: Path) -> Split:
 def read_result(folder: Path) -> TrialResult:
     """The result of a finished trial's folder."""
     record = json.loads((folder / "result.json").read_text(encoding="utf-8"))
-    return TrialResult(**{**record, "fold_losses": tuple(record["fold_losses"])})
+    curve = tuple((rows, loss) for rows, loss in record.get("curve", ()))
+    return TrialResult(**{**record, "fold_losses": tuple(record["fold_losses"]), "curve": curve})
 
 
 def write_json(path: Path, record: Mapping[str, Any]) -> None:

@@ -34,6 +34,8 @@ INTERRUPTED = "interrupted"
 ALL_TRIALS = "after as many trials as were asked for"
 TRIAL_SHARE = 1 / 2  # of the remaining time is the most that one trial may take
 TRIAL_LEAST_S = 5.0
+BEFORE_CURVE = 5  # finished trials: a family that leads then is worth a learning curve
+CURVE_SHARE = 0.05  # of the time left is the most it may take
 FITTING_SHARE = 0.85  # of what is left until the search must end
 
 
@@ -71,6 +73,7 @@ class Search:
         self._results = {result.number: result for result in run.results()}
         self._held: list[tuple[Trial, str, Parameters]] = []  # asked for, waiting for room in their runtime
         self._since_better = 0
+        self._curve_is_drawn = any(result.curve for result in self._results.values())
         self.timesheet = Timesheet()
 
     def run(self, rows: int) -> None:
@@ -196,11 +199,22 @@ class Search:
 
     def _submit(self, trial: Trial, architecture: str, parameters: Parameters) -> None:
         threads = self._executor.plan.threads
-        spec = TrialSpec(trial.number, architecture, parameters, self._allowed(), self._deadline(), threads)
         best = min(self._results.values(), key=lambda result: result.loss, default=None)
+        curve = best is not None and best.architecture == architecture and self._wants_curve(best)
+        spec = TrialSpec(
+            trial.number, architecture, parameters, self._allowed(), self._deadline(), threads, curve=curve
+        )
         self._trials[trial.number] = _Candidate(trial, architecture, best.fold_losses if best else ())
         self._executor.submit(spec, self._families[architecture].runtime)
         self._tell("started", "", trial.number)
+
+    def _wants_curve(self, best: TrialResult) -> bool:
+        """Should a trial of this one's family also draw a learning curve? Once, when it takes little of the time."""
+        if self._curve_is_drawn or len(self._results) < BEFORE_CURVE:
+            return False
+        seconds = best.fit_seconds / max(len(best.fold_losses), 1)
+        self._curve_is_drawn = seconds < CURVE_SHARE * (self._deadline() - time.time())
+        return self._curve_is_drawn
 
     def _has_room(self, architecture: str) -> bool:
         return self._executor.room(self._families[architecture].runtime)

@@ -66,6 +66,12 @@ def test_numbers_have_no_temperature() -> None:
     assert calibrate(find_metric("rmse"), values, values).temperature == 1.0
 
 
+def test_answers_that_are_never_wrong_say_nothing_of_how_sure_to_be() -> None:
+    target = np.arange(2_000) % 4
+    shares = np.full((2_000, 4), 0.02) + 0.92 * np.eye(4)[target]
+    assert calibrate(LOG_LOSS, target, shares).temperature == 1.0
+
+
 def test_a_temperature_keeps_the_order_and_the_sum() -> None:
     shares = np.array([[0.7, 0.2, 0.1, 0.0], [0.25, 0.25, 0.25, 0.25], [1.0, 0.0, 0.0, 0.0]])
     for temperature in (0.3, 1.0, 4.0):

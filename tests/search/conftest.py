@@ -17,9 +17,10 @@ from automl.data.splits import Split, make_split
 from automl.engine import FitRequest
 from automl.metrics import Metric
 from automl.opening import prepare
-from automl.search.evaluate import Workbench, evaluate
+from automl.search.evaluate import evaluate
 from automl.search.events import TrialSpec
 from automl.search.run import Question, Run, TrialResult
+from automl.search.workbench import Workbench
 from automl.task import Architecture, Learner, Parameters, Problem
 
 ROWS = 300

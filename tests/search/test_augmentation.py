@@ -18,8 +18,8 @@ from automl.hooks import find_task
 from automl.metrics import find_metric
 from automl.opening import prepare
 from automl.search.augmentation import MOST_ROWS, enlarged, worth_augmenting
-from automl.search.evaluate import Workbench
 from automl.search.events import TrialSpec
+from automl.search.workbench import Workbench
 from automl.task import Examples, Features, Problem
 
 from .conftest import Family, evaluate_to_end

@@ -8,17 +8,18 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
-from automl.hooks import find_task
+from automl.hooks import find_architecture, find_task
 from automl.search.budget import ThreadPlan
-from automl.search.evaluate import Workbench
 from automl.search.events import Failed, Finished, FitBegan, FoldScored, Reported, TrialEvent, TrialSpec
 from automl.search.executors import Executor, InlineExecutor, LocalExecutor, resident_bytes
 from automl.search.run import read_result
+from automl.search.workbench import Workbench
 from automl.task import Examples, Parameters
 
 from .conftest import Bench, make_bench
@@ -210,3 +211,19 @@ def test_a_worker_that_would_need_too_much_memory_is_ended_and_named(bench: Benc
     assert executor.running() == []
     assert executor.peak_mb > 0
     executor.close()
+
+
+@pytest.mark.parametrize("name", ["catboost", "lightgbm", "xgboost"])
+def test_a_warm_worker_teaches_on_numbers_alone(name: str, churn_rows: pd.DataFrame, tmp_path: Path) -> None:
+    """A worker hides what its libraries would load for nothing; CatBoost reads a matrix by another way than a pool."""
+    bench = make_bench(churn_rows[["tenure", "MonthlyCharges", "Churn"]], tmp_path)
+    family = find_architecture("tabular", name)
+    executor = LocalExecutor(ThreadPlan(slots=1, threads=1))
+    try:
+        executor.warm(["catboost", "lightgbm", "xgboost", "sklearn.ensemble"])
+        executor.open(bench.run.folder)
+        trial = replace(spec(1, family.portfolio(bench.run.problem())[0]), architecture=name)
+        assert isinstance(finish(executor, trial)[-1], Finished)
+    finally:
+        executor.close()
+        bench.run.close()

@@ -19,9 +19,10 @@ from automl.metrics import find_metric
 from automl.model.artifact import SelfTest, load_model, save_model, verify_model
 from automl.model.assembly import assemble
 from automl.opening import prepare
-from automl.search.evaluate import Workbench, evaluate
+from automl.search.evaluate import evaluate
 from automl.search.events import FoldScored, TrialSpec
 from automl.search.run import Question, Run, read_dataset
+from automl.search.workbench import Workbench
 from automl.search.worker import open_workbench
 
 from .conftest import Bench, Family, evaluate_to_end
