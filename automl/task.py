@@ -10,16 +10,19 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from automl.data.dataset import Array, Rows
 from automl.data.schema import Schema
+from automl.errors import PluginError
 
 if TYPE_CHECKING:
     from optuna.trial import BaseTrial
+
+    from automl.model.onnx_graph import Graph
 
 Runtime = Literal["openmp", "torch", "plain"]
 ParameterValue = str | int | float | bool | None
@@ -179,6 +182,11 @@ class Task(ABC):
     def drift_columns(self, schema: Schema, rows: Rows) -> dict[str, Array]:
         """Plain numbers (float64) or texts (object) per row that the monitor watches; a category is its level."""
         return tabular_drift_columns(schema, rows)
+
+    def onnx_answers(self, problem: Problem, learners: Sequence[Learner], graph: Graph) -> list[str]:
+        """Write columns, features and learners into an ONNX graph: the value of each learner's answers, float32
+        probabilities (rows, classes) or values (rows, 1). PluginError naming what has no ONNX form."""
+        raise PluginError(f"Models of the task {self.name!r} have no ONNX form.", "Use `automl package`.")
 
 
 def tabular_drift_columns(schema: Schema, rows: Rows) -> dict[str, Any]:

@@ -21,6 +21,7 @@ import pytest  # noqa: E402
 from automl.data.reading import Table  # noqa: E402
 from automl.engine import FitRequest, FitResult, fit_table  # noqa: E402
 from automl.store import Store  # noqa: E402
+from tests.postgres import postgres as postgres  # noqa: E402
 
 CHURN = Path(__file__).parent.parent / "examples" / "telco_churn.csv"
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from automl.cli.console import problems, say
+from automl.cli.formulas import disarmed
 from automl.cli.options import QueryOption, SheetOption, StoreOption, TableOption, VersionOption
 
 if TYPE_CHECKING:
@@ -72,6 +73,10 @@ def predict(
         entries = log_entries(model, (name, found.number), loggable_rows(table.frame, model), answers)
         home.log.write(entries)
         frame.insert(0, "id", [entry.id for entry in entries])
+    frame, formulas = disarmed(frame)
+    if formulas:
+        counted = "1 cell" if formulas == 1 else f"{formulas:,} cells"
+        problems.print(f"note: an apostrophe stands before {counted} that a spreadsheet would run as a formula")
     if output is None:
         frame.to_csv(sys.stdout, index=False)
         return

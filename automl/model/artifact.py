@@ -1,6 +1,7 @@
 """A model as a folder: written whole, read with every file's hash checked, and re-predicted to verify.
 
-    manifest.json       format, schema's task, metric, library versions, data fingerprint, SHA-256 of each file
+    manifest.json       format, schema's task, metric, library versions, data fingerprint, SHA-256 of each file and,
+                        as its seal, of itself
     model.json          the card, the problem, the members, the temperature and the weights of the decision
     schema.json
     members/I/J/        what each learner saved
@@ -26,14 +27,15 @@ import numpy as np
 
 from automl.data.dataset import Array, conform
 from automl.data.schema import Schema
-from automl.errors import ArtifactError
+from automl.errors import ArtifactError, AutoMLError
 from automl.hooks import find_architecture
 from automl.model.model import Card, Member, Model
 from automl.model.reference import Reference
 from automl.search.balance import load_learner
 from automl.task import Problem
 
-FORMAT = 2
+FORMAT = 3
+UNSEALED_FORMAT = 2  # of older releases, still read: its manifest has no seal
 MANIFEST = "manifest.json"
 LIBRARIES = ("automl-loop", "numpy", "scikit-learn", "xgboost", "lightgbm", "torch")
 # Outputs must agree to this much on another machine; on the same machine they agree to the last bit.
@@ -83,7 +85,8 @@ def save_model(model: Model, folder: Path, selftest: SelfTest, reference: Refere
     _write_selftest(selftest, model.schema, folder)
     if reference is not None:
         reference.save(folder)
-    _write_json(folder / MANIFEST, _manifest(model, folder))
+    manifest = _manifest(model, folder)
+    _write_json(folder / MANIFEST, {**manifest, "seal": _seal(manifest)})
 
 
 def _write_selftest(selftest: SelfTest, schema: Schema, folder: Path) -> None:
@@ -127,6 +130,16 @@ def load_model(folder: str | Path) -> Model:
     """Read a model; raises ArtifactError naming the file when anything is missing, altered or added."""
     folder = Path(folder)
     check_files(folder)
+    try:
+        return _read_model(folder)
+    except AutoMLError:
+        raise
+    except Exception as error:  # whatever a library says of a file that is not what it saved
+        reason = f"{type(error).__name__}: {error}".strip().split("\n")[0]
+        raise ArtifactError(f"The model {folder} cannot be read ({reason}).", "Fit it again, or restore it.") from error
+
+
+def _read_model(folder: Path) -> Model:
     record = json.loads((folder / "model.json").read_text(encoding="utf-8"))
     problem = Problem(Schema.load(folder / "schema.json"), record["modality"], record["metric"], record["seed"])
     members = []
@@ -158,6 +171,8 @@ def check_files(folder: Path) -> None:
     for name, digest in named.items():
         if name not in found:
             raise ArtifactError(f"The model {folder} lacks the file {name}.", "Fit it again, or restore the folder.")
+        if (folder / name).is_symlink() or not (folder / name).is_file():  # a pipe would be waited for without end
+            raise ArtifactError(f"{name} in the model {folder} is no plain file.", "It is refused.")
         if _digest(folder / name) != digest:
             raise ArtifactError(
                 f"The file {name} of the model {folder} was altered since it was saved.",
@@ -166,21 +181,33 @@ def check_files(folder: Path) -> None:
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
-    """The manifest of an artifact; ArtifactError if there is none or it is of another format."""
+    """The manifest of an artifact; ArtifactError if there is none, it was altered or it is of another format."""
     try:
         manifest: dict[str, Any] = dict(json.loads((folder / MANIFEST).read_text(encoding="utf-8")))
     except FileNotFoundError as error:
         raise ArtifactError(f"{folder} is no model: it has no {MANIFEST}.") from error
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RecursionError) as error:
         raise ArtifactError(
             f"The {MANIFEST} of {folder} is damaged.", "Fit it again, or restore the folder."
         ) from error
-    if manifest.get("format") != FORMAT:
+    known = manifest.get("format")
+    if known not in (FORMAT, UNSEALED_FORMAT):
         raise ArtifactError(
-            f"The model {folder} has format {manifest.get('format')!r}; this version reads format {FORMAT}.",
+            f"The model {folder} has format {known!r}; this version reads format {FORMAT}.",
             "Use the version of automl that wrote it.",
         )
+    seal = manifest.pop("seal", None)
+    if seal != (_seal(manifest) if known == FORMAT else None):
+        raise ArtifactError(
+            f"The file {MANIFEST} of the model {folder} was altered since it was saved.",
+            "Fit it again, or restore the folder.",
+        )
     return manifest
+
+
+def _seal(manifest: Mapping[str, Any]) -> str:
+    """The SHA-256 of a manifest's content without its seal. It finds accidents; who forges one makes a new seal."""
+    return hashlib.sha256(json.dumps(manifest, sort_keys=True).encode()).hexdigest()
 
 
 def is_constant(folder: Path) -> bool:

@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import hashlib
-import uuid
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
+from pathlib import Path
+from typing import Any, Literal, get_args
 
+from automl.data.cells import as_text
+from automl.errors import OptionError, nearest
 from automl.model.model import Answers, Model
 from automl.store import LoggedPrediction
+from automl.store.log_key import log_key
+
+Kept = Literal["full", "hashed", "none"]
+Discretion = Callable[[LoggedPrediction], LoggedPrediction]
+
+HASH = "hash"  # the only key of what stands in the place of a hashed cell
+HASH_BYTES = 16
 
 
 def log_entries(
@@ -18,10 +29,13 @@ def log_entries(
     rows: Sequence[Mapping[str, Any]],
     answers: Answers,
     latency_ms: float | None = None,
+    flags: Sequence[Mapping[str, str]] | None = None,
+    role: str = "champion",
 ) -> list[LoggedPrediction]:
     """One entry per row, each with a new id.
 
-    `version` is (name, number); `rows` hold the raw cells as JSON has them.
+    `version` is (name, number); `rows` hold the raw cells as JSON has them, `flags` what is odd in each by column.
+    `role`: see `LoggedPrediction`.
     """
     moment = datetime.now(UTC)
     name, number = version
@@ -29,7 +43,7 @@ def log_entries(
     shares: list[list[float]] | None = None if answers.probabilities is None else answers.probabilities.tolist()
     return [
         LoggedPrediction(
-            id=uuid.uuid4().hex,
+            id=new_id(moment),
             time=moment,
             name=name,
             number=number,
@@ -37,9 +51,32 @@ def log_entries(
             prediction=answers.prediction[position],
             probabilities=None if shares is None else dict(zip(classes, shares[position], strict=True)),
             latency_ms=latency_ms,
+            flags=None if flags is None else flags[position],
+            role=role,
         )
         for position, row in enumerate(rows)
     ]
+
+
+def new_id(moment: datetime) -> str:
+    """A prediction id: 32 hexadecimal digits, a UUID of version 7 (RFC 9562, section 5.7).
+
+    The moment comes first, to the millisecond, and 74 random bits follow. So ids grow, which spares the database's
+    index, and an id tells whether its row may still be on its way into the log.
+    """
+    chance = int.from_bytes(os.urandom(10), "big")
+    milliseconds = int(moment.timestamp() * 1000)
+    return f"{milliseconds:012x}7{chance >> 68:03x}{chance & 0x3FFF_FFFF_FFFF_FFFF | 0x8000_0000_0000_0000:016x}"
+
+
+def seconds_since(identifier: str, moment: datetime) -> float | None:
+    """How long before a moment an id was made; None for what `new_id` cannot have made."""
+    if len(identifier) != 32 or identifier[12] != "7":
+        return None
+    try:
+        return moment.timestamp() - int(identifier[:12], 16) / 1000
+    except ValueError:
+        return None
 
 
 def _loggable(cell: Any) -> Any:
@@ -47,3 +84,36 @@ def _loggable(cell: Any) -> Any:
     if isinstance(cell, bytes):
         return {"sha256": hashlib.sha256(cell).hexdigest(), "bytes": len(cell)}
     return cell
+
+
+def discretion(kept: str, folder: Path) -> Discretion | None:
+    """What is done to an entry before it is written, None for nothing; the key is that of the store in the folder.
+
+    `full` keeps each cell as it came: checks compare cells with those of the training, and a retraining learns from
+    them. `hashed` keeps a keyed hash of each cell, `none` no features; then checks watch only the answers and the
+    labels, and there is no retraining from the log. Raises OptionError for another word, StoreError without a key.
+    """
+    if kept not in get_args(Kept):
+        raise OptionError(f"The log cannot keep {kept!r} of the features.", nearest(kept, get_args(Kept)))
+    if kept == "full":
+        return None
+    if kept == "none":
+        return lambda entry: replace(entry, features={})
+    key = log_key(folder)
+    return lambda entry: replace(
+        entry, features={column: _hashed(cell, column, key) for column, cell in entry.features.items()}
+    )
+
+
+def hides_features(entry: LoggedPrediction) -> bool:
+    """Does the log hold no features of this row, or only hashes of them?"""
+    return not entry.features or any(isinstance(cell, dict) and HASH in cell for cell in entry.features.values())
+
+
+def _hashed(cell: Any, column: str, key: bytes) -> Any:
+    """Equal cells of a column have equal hashes; a missing cell stays missing. BLAKE2 with a key (RFC 7693)."""
+    text = as_text(cell)
+    if text is None:
+        return None
+    content = f"{len(column)}:{column}{text}".encode("utf-8", "surrogatepass")
+    return {HASH: hashlib.blake2b(content, key=key, digest_size=HASH_BYTES).hexdigest()}

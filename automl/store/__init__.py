@@ -17,6 +17,7 @@ from pathlib import Path
 from automl.store.audit import AuditEntry, AuditTrail
 from automl.store.checks import CheckRecord, Checks
 from automl.store.database import open_database
+from automl.store.keys import Keys
 from automl.store.predictions import LabelResult, LoggedPrediction, PredictionLog
 from automl.store.versions import CHALLENGER, CHAMPION, PREVIOUS, Version, Versions
 
@@ -28,6 +29,7 @@ __all__ = [
     "AuditTrail",
     "CheckRecord",
     "Checks",
+    "Keys",
     "LabelResult",
     "LoggedPrediction",
     "PredictionLog",
@@ -44,7 +46,7 @@ def default_store_folder() -> Path:
 
 
 class Store:
-    """`versions`, `log`, `checks`, `audit`, and the folder they live in.
+    """`versions`, `log`, `checks`, `keys`, `audit`, and the folder they live in.
 
     `database` is an SQLAlchemy URL (or AUTOML_DATABASE); without it, SQLite inside the folder.
     """
@@ -56,6 +58,7 @@ class Store:
         self.versions = Versions(self.engine, self.folder / "models", self.audit)
         self.log = PredictionLog(self.engine, self.audit)
         self.checks = Checks(self.engine)
+        self.keys = Keys(self.engine, self.audit)
 
     @property
     def runs_folder(self) -> Path:

@@ -26,12 +26,17 @@ from sqlalchemy import (
     create_engine,
     event,
     inspect,
+    make_url,
+    text,
 )
-from sqlalchemy.exc import ArgumentError, OperationalError, SQLAlchemyError
+from sqlalchemy.engine.reflection import Inspector
+from sqlalchemy.exc import ArgumentError, IntegrityError, OperationalError, ProgrammingError, SQLAlchemyError
+from sqlalchemy.schema import CreateColumn
 
 from automl.errors import StoreError
 
 BUSY_TIMEOUT_S = 30
+CONNECT_TIMEOUT_S = 5  # to a database server
 READING = "automl_reading"
 
 
@@ -62,6 +67,7 @@ versions = Table(
     Column("score", Float),
     Column("run", String(128), nullable=False),
     Column("note", Text, nullable=False, default=""),
+    Column("manifest", String(64)),
 )
 
 aliases = Table(
@@ -85,6 +91,7 @@ predictions = Table(
     Column("probabilities", JSON),
     Column("latency_ms", Float),
     Column("flags", JSON),
+    Column("role", String(16), nullable=False, server_default="champion"),
     Index("predictions_of_model", "name", "sequence"),
 )
 
@@ -124,9 +131,22 @@ audit = Table(
     Column("detail", JSON, nullable=False),
 )
 
+keys = Table(
+    "keys",
+    metadata,
+    Column("prefix", String(16), primary_key=True),
+    Column("name", String(64), nullable=False, index=True),
+    Column("scopes", String(64), nullable=False),
+    Column("rate", String(32), nullable=False),
+    Column("digest", String(64), nullable=False),
+    Column("created", UtcDateTime, nullable=False),
+    Column("expires", UtcDateTime),
+    Column("revoked", UtcDateTime),
+)
+
 
 def open_database(folder: Path, url: str | None) -> Engine:
-    """The engine of a store's database with all tables in place.
+    """The engine of a store's database with all tables and columns in place, also in one of an older release.
 
     Raises StoreError when the folder cannot be written or the database cannot be reached. Writers use
     `engine.begin()`: on SQLite it takes the write lock at once, so that two processes queue instead of failing.
@@ -140,9 +160,8 @@ def open_database(folder: Path, url: str | None) -> Engine:
         ) from error
     shown = url.split("@")[-1] if url else str(folder / "automl.db")
     try:
-        engine = create_engine(url) if url else _sqlite(folder / "automl.db")
-        if not inspect(engine).has_table(audit.name):
-            _create_tables(engine)
+        engine = _server(url) if url else _sqlite(folder / "automl.db")
+        _complete(engine)
     except ArgumentError as error:
         raise StoreError("The database URL cannot be understood.", "Example: postgresql+psycopg://host/db") from error
     except (SQLAlchemyError, ModuleNotFoundError) as error:
@@ -154,7 +173,7 @@ def open_database(folder: Path, url: str | None) -> Engine:
 
 def _translate(shown: str, context: ExceptionContext) -> None:
     """A full disk, a read-only file, a lost server: nothing that the caller did wrong."""
-    if isinstance(context.sqlalchemy_exception, OperationalError):
+    if isinstance(context.sqlalchemy_exception, OperationalError) and not context.is_pre_ping:
         reason = str(context.original_exception).strip().split("\n")[0]
         raise StoreError(
             f"The database {shown} failed: {reason}.", "Is there room, and is it writable?"
@@ -166,11 +185,43 @@ def reader_of(engine: Engine) -> Engine:
     return engine.execution_options(**{READING: True})
 
 
-def _create_tables(engine: Engine) -> None:
-    try:
-        metadata.create_all(engine)
-    except OperationalError:
-        metadata.create_all(engine)  # another process was creating them at the same moment
+def _complete(engine: Engine) -> None:
+    """Create the tables that are not there, and add the columns that an older release did not have."""
+    inspector = inspect(reader_of(engine))  # takes no write lock
+    there = set(inspector.get_table_names())
+    if not there.issuperset(metadata.tables):
+        try:
+            metadata.create_all(engine)
+        except (OperationalError, IntegrityError, ProgrammingError):
+            metadata.create_all(engine)  # another process was creating them at the same moment
+    for table in (predictions, versions):
+        if table.name in there and _missing(table, inspector):
+            _add_columns(engine, table)
+
+
+def _missing(table: Table, inspector: Inspector) -> list[Column[Any]]:
+    """Columns that the table in the database does not have."""
+    there = {column["name"] for column in inspector.get_columns(table.name)}
+    return [column for column in table.columns if column.name not in there]
+
+
+def _add_columns(engine: Engine, table: Table) -> None:
+    """Add what is missing; rows that are there get the default. Of two processes at once, one finds nothing to do."""
+    with engine.begin() as connection:  # SQLite's write lock
+        if engine.dialect.name == "postgresql":
+            connection.execute(text(f'LOCK TABLE "{table.name}" IN ACCESS EXCLUSIVE MODE'))
+        for column in _missing(table, inspect(connection)):
+            definition = CreateColumn(column).compile(dialect=engine.dialect)
+            connection.execute(text(f'ALTER TABLE "{table.name}" ADD COLUMN {definition}'))
+
+
+def _server(url: str) -> Engine:
+    """A database by URL. Connections are tried before use, because a restart of the server breaks them all."""
+    place = make_url(url)
+    bounded = place.get_driver_name().startswith("psycopg") and "connect_timeout" not in place.query
+    return create_engine(
+        place, pool_pre_ping=True, connect_args={"connect_timeout": CONNECT_TIMEOUT_S} if bounded else {}
+    )
 
 
 def _sqlite(path: Path) -> Engine:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import shutil
 from dataclasses import dataclass, field
@@ -10,7 +11,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection, Engine, delete, func, insert, select
 
-from automl.errors import NotFoundError, OptionError, nearest
+from automl.errors import ArtifactError, NotFoundError, OptionError, nearest
 from automl.store import database
 from automl.store.audit import AuditEntry, AuditTrail
 
@@ -18,12 +19,16 @@ CHAMPION = "champion"
 CHALLENGER = "challenger"
 PREVIOUS = "previous"
 
+MANIFEST = "manifest.json"  # of an artifact (see automl.model.artifact)
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
 @dataclass(frozen=True)
 class Version:
-    """One version of a named model: where its artifact is, and what its honest score was."""
+    """One version of a named model: where its artifact is, and what its honest score was.
+
+    `manifest` is the SHA-256 of the artifact's manifest when it was registered; None if that is not known.
+    """
 
     name: str
     number: int
@@ -34,6 +39,7 @@ class Version:
     score: float | None
     run: str
     note: str = ""
+    manifest: str | None = None
     created: datetime = datetime.min
     aliases: tuple[str, ...] = field(default=())
 
@@ -84,6 +90,7 @@ class Versions:
                     score=version.score,
                     run=version.run,
                     note=version.note,
+                    manifest=_manifest_digest(home),
                 )
             )
             self._audit.add(AuditEntry("register", name, number, why, {"score": version.score}), connection)
@@ -119,6 +126,7 @@ class Versions:
                 score=row.score,
                 run=row.run,
                 note=row.note,
+                manifest=row.manifest,
                 created=row.created,
                 aliases=tuple(sorted(alias for alias, number in pointed.items() if number == row.number)),
             )
@@ -126,10 +134,14 @@ class Versions:
         ]
 
     def find(self, name: str, which: str | int = CHAMPION) -> Version:
-        """A version by number or alias; NotFoundError with what there is."""
+        """A version by number or alias; NotFoundError with what there is.
+
+        ArtifactError if another artifact lies in its folder than the one that was registered.
+        """
         known = self.of(name)
         for version in known:
             if str(version.number) == str(which) or which in version.aliases:
+                _check_manifest(version)
                 return version
         there = ", ".join(str(version.number) for version in known)
         raise NotFoundError(f"The model {name!r} has no version or alias {which!r}.", f"It has versions {there}.")
@@ -147,6 +159,32 @@ class Versions:
                     self._unpoint(connection, name, CHALLENGER)
             self._point(connection, name, alias, number)
             self._audit.add(AuditEntry(action, name, number, why, detail or {}), connection)
+
+    def previous(self, name: str) -> Version:
+        """The version that was the champion before; NotFoundError if there is none."""
+        known = self.of(name)
+        for version in known:
+            if PREVIOUS in version.aliases:
+                return version
+        raise NotFoundError(
+            f"The model {name!r} has no previous champion to go back to.",
+            f"Choose one of its {len(known)} versions: automl promote {name} NUMBER --why REASON.",
+        )
+
+    def roll_back(self, name: str, why: str, by: str = "hand") -> tuple[Version, Version]:
+        """Let `champion` and `previous` change places and write why; the champion now, and the one before.
+
+        Done twice, it is undone. NotFoundError if there is no previous champion.
+        """
+        self.previous(name)
+        with self._engine.begin() as connection:
+            pointed = self._aliases(connection, name)
+            now, before = pointed[PREVIOUS], pointed[CHAMPION]
+            self._point(connection, name, CHAMPION, now)
+            self._point(connection, name, PREVIOUS, before)
+            detail = {"from": before, "to": now, "by": by}
+            self._audit.add(AuditEntry("rollback", name, now, why, detail), connection)
+        return self.find(name, now), self.find(name, before)
 
     def aliases(self, name: str) -> dict[str, int]:
         """alias -> version number of a model; empty if there is none."""
@@ -168,3 +206,19 @@ class Versions:
     def _unpoint(connection: Connection, name: str, alias: str) -> None:
         table = database.aliases
         connection.execute(delete(table).where(table.c.name == name, table.c.alias == alias))
+
+
+def _manifest_digest(folder: Path) -> str | None:
+    """The SHA-256 of an artifact's manifest, which has those of all its files; None if it has none."""
+    path = folder / MANIFEST
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None
+
+
+def _check_manifest(version: Version) -> None:
+    found = _manifest_digest(version.folder)
+    if version.manifest is not None and found is not None and found != version.manifest:
+        raise ArtifactError(
+            f"The artifact of {version.name!r} version {version.number} is not the one that was registered: "
+            f"its {MANIFEST} is another.",
+            f"Restore the folder {version.folder}.",
+        )

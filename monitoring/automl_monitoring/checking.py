@@ -112,6 +112,8 @@ def examine(
     verdict, reasons = judge(evidence, policy)
     if model.schema.of_kind("image"):
         reasons = (*reasons, "The log keeps no images: only the answers and the other columns are watched.")
+    elif entries and reference.features and not window.features:
+        reasons = (*reasons, "The log keeps no cells (--log-features): only answers and labels are watched.")
     if not reference.real:
         reasons = (*reasons, "The model keeps statistics instead of reference rows: columns are compared one by one.")
     return Check(

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from automl.data.cells import as_number, as_source_text, as_text, is_missing
-from automl.data.dataset import class_code
+from automl.data.cells import as_source_text, as_text, is_missing
+from automl.data.labels import label_text
 from automl.data.schema import Schema
 from automl.errors import DataError, TargetError, nearest
 
@@ -70,15 +68,13 @@ def _label_column(names: Sequence[str], schema: Schema) -> str:
 
 
 def _canonical(label: Any, row: int, schema: Schema) -> str:
-    text = str(as_source_text(label, schema.comma))
-    if schema.task == "regress":
-        if np.isnan(as_number(label, schema.unit, schema.grouped, schema.comma)):
-            raise TargetError(f"Row {row}: the label {text!r} is not a number.", "Nothing was stored.")
+    text = label_text(label, schema)
+    if text is not None:
         return text
-    code = class_code(label, schema)
-    if code is None:
-        raise TargetError(
-            f"Row {row}: the label {text!r} is not a class of the model.",
-            f"{nearest(text, schema.classes)} Nothing was stored.",
-        )
-    return schema.classes[code]
+    given = as_source_text(label, schema.comma)
+    if schema.task == "regress":
+        raise TargetError(f"Row {row}: the label {given!r} is not a number.", "Nothing was stored.")
+    raise TargetError(
+        f"Row {row}: the label {given!r} is not a class of the model.",
+        f"{nearest(str(given), schema.classes)} Nothing was stored.",
+    )

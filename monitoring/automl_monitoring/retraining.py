@@ -17,6 +17,7 @@ from automl.errors import DataError
 from automl.hooks import Event, announce
 from automl.metrics import find_metric
 from automl.model.artifact import load_model
+from automl.model.logged import hides_features
 from automl.model.model import Model
 from automl.model.threshold import weighed
 from automl.store import CHALLENGER, CHAMPION, AuditEntry, LoggedPrediction, Store, Version
@@ -83,7 +84,7 @@ def retrain(
             f"Add the new images to its folder and run `automl fit FOLDER --name {name}`.",
         )
     old = training_table(store, champion)
-    fresh = without_copies(unseen(store, champion), old, model.schema)
+    fresh = without_copies(with_features(unseen(store, champion), name), old, model.schema)
     labelled = split_labelled(fresh, least_labels, name)
     again = asked_again(store, champion)
     table = with_moments(grown_table(old, labelled.train, model.schema), again.roles.time, labelled.train)
@@ -153,6 +154,17 @@ def unseen(store: Store, version: Version) -> list[LoggedPrediction]:
     ]
     entries = store.log.newest(version.name, MOST_LABELLED, labelled_only=True)
     return [entry for entry in entries if not seen or entry.sequence > seen[-1]]
+
+
+def with_features(entries: Sequence[LoggedPrediction], name: str) -> list[LoggedPrediction]:
+    """The rows whose cells the log holds; DataError if it holds those of none."""
+    kept = [entry for entry in entries if not hides_features(entry)]
+    if entries and not kept:
+        raise DataError(
+            f"The log holds no cells of the {len(entries):,} labelled rows of {name} to learn from.",
+            "Serve with --log-features full before a retraining, or run `automl fit` with the new data.",
+        )
+    return kept
 
 
 def without_copies(entries: Sequence[LoggedPrediction], old: Table, schema: Schema) -> list[LoggedPrediction]:

@@ -13,6 +13,7 @@ from automl.data.dataset import Array, Rows, conform, conform_target, object_arr
 from automl.data.schema import Schema
 from automl.errors import ArtifactError
 from automl.hooks import find_task
+from automl.model.logged import hides_features
 from automl.model.model import Model
 from automl.model.reference import Reference
 from automl.model.threshold import decide, weighed
@@ -69,10 +70,16 @@ def reference_side(model: Model, folder: Path) -> Side:
 
 
 def window_side(model: Model, entries: Sequence[LoggedPrediction]) -> Side:
-    """Logged predictions of this model; the outputs are those that were answered at the time."""
+    """Logged predictions of this model; the outputs are those that were answered at the time.
+
+    Nothing is watched in the columns of a log that was told to keep none of their cells, or hashes only.
+    """
     schema = model.schema
     rows = conform(feature_frame(entries, [column.name for column in schema.used]), schema)
-    return _side(model, rows, logged_outputs(model, entries, rows), conform_labels(entries, schema))
+    side = _side(model, rows, logged_outputs(model, entries, rows), conform_labels(entries, schema))
+    if any(hides_features(entry) for entry in entries):
+        return replace(side, rows=replace(rows, issues=()), features={})
+    return side
 
 
 def _side(model: Model, rows: Rows, outputs: Array, target: Array) -> Side:

@@ -106,8 +106,9 @@ def steps_of(course: Course, rate: float) -> int:
 
 def threads_for(rows: int) -> int:
     """Threads that answer this many rows; no booster's answer to a row depends on them."""
-    allowed = int(os.environ.get("OMP_NUM_THREADS") or usable_cores())  # a worker shares the cores with others
-    return allowed if rows >= MANY_ROWS else 1
+    if rows < MANY_ROWS:  # first, because asking for the cores reads files
+        return 1
+    return int(os.environ.get("OMP_NUM_THREADS") or usable_cores())  # a worker shares the cores with others
 
 
 def is_binary(problem: Problem) -> bool:

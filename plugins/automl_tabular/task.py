@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import re
 import weakref
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations, islice
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from automl.data.dataset import Array, Rows
 from automl.data.schema import Schema
-from automl.task import Architecture, Features, Task
+from automl.task import Architecture, Features, Learner, Problem, Task
+
+if TYPE_CHECKING:
+    from automl.model.onnx_graph import Graph
 
 DAY_S = 86_400.0
 LARGEST = float(np.finfo(np.float32).max)  # beyond it a float32 is infinite, which XGBoost refuses
@@ -70,6 +75,12 @@ class TabularTask(Task):
         boosters = [PreparedArchitecture(family, Arithmetic) for family in (CatBoost(), LightGBM(), XGBoost())]
         families = [Linear(), *boosters, Forest(), Network()]
         return [PreparedArchitecture(family, TextScores) for family in families]
+
+    def onnx_answers(self, problem: Problem, learners: Sequence[Learner], graph: Graph) -> list[str]:
+        from automl_tabular.onnx_members import answers_of, columns_of
+
+        columns = columns_of(problem.schema, graph)
+        return [answers_of(learner, problem, columns, graph) for learner in learners]
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,12 @@
 """The one place that knows BentoML: it runs our ASGI app, and packs it.
 
-BentoML gives the process, its workers, /livez, /readyz and /metrics. Its own index page, which loads a
-tracker, is covered by our app, and its handlers, validation, batching and monitor are not used.
+BentoML gives the package, the processes and their supervisor. Requests go straight to our site: what BentoML
+puts around each of them (its tracing, metrics and time limit) costs about as much CPU as the whole answer, and we have
+our own. Its index page, which loads a tracker, its handlers, validation, batching and monitor are not used.
 """
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import logging
 import os
@@ -17,14 +17,20 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import bentoml
-from starlette.types import Receive, Scope, Send
+from _bentoml_sdk import Service
 
 from automl.errors import AutoMLError, StoreError
-from automl_serving.endpoint import Endpoint
+from automl_serving.assets import swagger_assets
 from automl_serving.settings import QUIET_ENVIRONMENT
+from automl_serving.worker import log_plainly, watch_parents, yield_often
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Receive, Scope, Send
+
+    from automl_serving.site import Site
 
 logger = logging.getLogger(__name__)
 
@@ -33,14 +39,14 @@ PATIENCE_SECONDS = 10  # that a failing worker gives its supervisor to end it
 
 def make_service(
     name: str,
-    make_endpoint: Callable[[Path], Endpoint],
+    make_site: Callable[[Path], Site],
     workers: int,
     launcher: int | None = None,
     before_workers: Callable[[], None] = lambda: None,
 ) -> Any:
-    """A BentoML service around an endpoint, which is made inside each worker.
+    """A BentoML service around a site, which is made inside each worker.
 
-    `make_endpoint` is given the folder of the Swagger assets; `before_workers` is called once, in the
+    `make_site` is given the folder of the Swagger assets; `before_workers` is called once, in the
     supervisor. With a `launcher` (a process id), workers stop when that process is gone, and a worker that
     cannot start stops the whole server.
     """
@@ -56,36 +62,37 @@ def make_service(
 
         @bentoml.on_startup  # type: ignore[untyped-decorator]
         async def start(self) -> None:
-            _log_plainly()
-            endpoint = make_endpoint(swagger_assets())
+            log_plainly()
+            yield_often()
+            site = make_site(swagger_assets())
             try:
-                await endpoint.start(_watch_parents(launcher))
+                await site.start(watch_parents(launcher))
             except Exception as error:
                 defect = None if isinstance(error, AutoMLError) else error
                 logger.error("%s cannot be served: %s", name, error, exc_info=defect)
                 if launcher is None:
                     raise
                 _end_server()
-            slot.endpoint = endpoint
+            slot.site = site
 
         @bentoml.on_shutdown  # type: ignore[untyped-decorator]
         async def stop(self) -> None:
-            if slot.endpoint is not None:
-                await slot.endpoint.stop()
+            if slot.site is not None:
+                await slot.site.stop()
 
     service = bentoml.service(
         name=service_name(name),
         workers=workers,
-        traffic={"timeout": 60},
         logging={"access": {"enabled": False}},
-        metrics={"enabled": True, "namespace": "automl"},
+        metrics={"enabled": False},  # the site has its own
+        service_class=_Direct,
     )(Automl)
-    service.mount_asgi_app(slot, path="/")
+    service.slot = slot
     return service
 
 
 def build(context: Path, home: Path, name: str, version: str, description: str, requirements: Sequence[str]) -> Path:
-    """Build a Bento from a folder that holds `service.py` and nothing that should stay out; its path.
+    """Build a Bento from a folder that holds `service.py`, what that needs and nothing else; its path.
 
     `home` (BentoML's) must lie outside the context: a build copies its context into its home. Locking is off,
     it would ask the network; the requirements are pinned already.
@@ -97,7 +104,7 @@ def build(context: Path, home: Path, name: str, version: str, description: str, 
         "version": version,
         "description": description,
         "build_ctx": str(context),
-        "include": ["service.py", "model/*"],
+        "include": [f"{path.name}/*" if path.is_dir() else path.name for path in sorted(context.iterdir())],
         "python": {"packages": list(requirements), "lock_packages": False},
     }
     # In a process of its own, because BentoML keeps its home for the life of a process.
@@ -121,14 +128,29 @@ def service_name(name: str) -> str:
 
 
 class _Slot:
-    """The mounted app. No Starlette app on purpose: so BentoML asks it for every path it does not know."""
+    """Where the site is, once it has started."""
 
     def __init__(self) -> None:
-        self.endpoint: Endpoint | None = None
+        self.site: Site | None = None
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        assert self.endpoint is not None, "BentoML serves before its start hook has ended"
-        await self.endpoint(scope, receive, send)
+
+class _Direct(Service):  # type: ignore[misc]
+    """A BentoML service that sees nothing of a request."""
+
+    slot: _Slot
+
+    def to_asgi(self, is_main: bool = True) -> ASGIApp:
+        bento: ASGIApp = super().to_asgi(is_main)
+        slot = self.slot
+
+        async def app(scope: Scope, receive: Receive, send: Send) -> None:
+            if scope["type"] == "lifespan":  # in which BentoML calls our hooks
+                await bento(scope, receive, send)
+                return
+            assert slot.site is not None, "BentoML serves before its start hook has ended"
+            await slot.site(scope, receive, send)
+
+        return app
 
 
 def _end_server() -> None:
@@ -137,44 +159,3 @@ def _end_server() -> None:
     os.kill(os.getppid(), signal.SIGTERM)
     time.sleep(PATIENCE_SECONDS)
     os._exit(1)
-
-
-def _log_plainly() -> None:
-    """Our few lines go to the standard error as they are; BentoML's stay quiet."""
-    handler = logging.StreamHandler()
-    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
-    own = logging.getLogger("automl_serving")
-    own.handlers = [handler]
-    own.setLevel(logging.INFO)
-    own.propagate = False
-
-
-def _watch_parents(launcher: int | None) -> Callable[[], None]:
-    """A check that stops this worker, log written, when its supervisor or the launcher was killed."""
-    supervisor = os.getppid()
-
-    def check() -> None:
-        if os.getppid() != supervisor:
-            os.kill(os.getpid(), signal.SIGTERM)
-        elif launcher is not None and _is_gone(launcher):
-            os.kill(supervisor, signal.SIGTERM)
-
-    return check
-
-
-def _is_gone(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return True
-    except PermissionError:
-        return False
-    return False
-
-
-def swagger_assets() -> Path:
-    """The folder of the Swagger UI that BentoML ships."""
-    found = importlib.util.find_spec("bentoml._internal.server")
-    assert found is not None
-    assert found.submodule_search_locations is not None
-    return Path(found.submodule_search_locations[0]) / "static_content"

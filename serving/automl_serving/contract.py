@@ -1,44 +1,118 @@
-"""The contract of an endpoint: request and answer types from a model's schema, and a real example."""
+"""The contract of an endpoint: what a model version takes and gives, as the OpenAPI says it, and a real example."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
-from typing import Annotated, Any
+from typing import Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, create_model
+from pydantic import BaseModel, Field, create_model
 
 from automl.data.cells import as_number, as_text, is_missing_feature
 from automl.data.schema import Column, Schema
-from automl_serving.cells import cell_type
+from automl.model.intervals import COVERAGE
+from automl_serving.flags import Flagger
+from automl_serving.reading import Cells as Cells  # others know it from here
+from automl_serving.reading import RowReader
+from automl_serving.settings import Options
+from automl_serving.words import COMPONENTS, words_of
 
-MOST_ROWS = 10_000  # of one request
 # A grey pixel: an image column's example must be short enough to read in a page.
 TINY_IMAGE = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNoAAAAggCBd81ytgAAAABJRU5ErkJggg=="
-
-Cells = dict[str, Any]
+LONGEST_EXAMPLE = 2_000  # characters of a text, for the same reason
 CLASS_TYPES: Mapping[str, type] = {"str": str, "int": int, "float": float, "bool": bool}
+
+
+class Flag(BaseModel):
+    """One cell that is unlike all of training. The row was answered nevertheless."""
+
+    column: str
+    kind: Literal["unseen_level", "out_of_range", "missing"]
+
+
+class Interval(BaseModel):
+    """Holds the true value in nine of ten rows like those of the training."""
+
+    low: float
+    high: float
 
 
 @dataclass(frozen=True)
 class Contract:
-    """Types of one model version. `example` is a row that it answers."""
+    """Of one model version. `columns` are those that it sees, without anybody's cells where they are personal.
 
-    request: type[BaseModel]
+    `answer` is the type of what `POST /predict` gives, `example` a row that it takes.
+    """
+
+    columns: tuple[Column, ...]
     answer: type[BaseModel]
     example: Cells
+    flags_of: Flagger
+
+    def reader(self, options: Options, most_rows: int | None = None) -> RowReader:
+        """What reads requests of at most `most_rows` (`options.max_rows` by default)."""
+        return RowReader(self.columns, options, most_rows)
+
+    def complete(self, spec: dict[str, Any], options: Options) -> None:
+        """Write what requests hold into the OpenAPI document of an app, whose bodies refer to it (see `body_of`).
+
+        Written as it is, because FastAPI sorts what belongs to a type, and columns have an order, and because it
+        leaves out what is null, and a missing cell is part of the example.
+        """
+        schemas = spec["components"]["schemas"]
+        schemas |= COMPONENTS
+        schemas["Row"] = self._row(options)
+        for item in spec["paths"].values():
+            body = item.get("post", {}).get("requestBody", {}).get("content", {}).get("application/json", {})
+            if ROWS_LIMIT in body:
+                most = body.pop(ROWS_LIMIT)
+                schemas[body["schema"]["$ref"].rpartition("/")[2]] = _rows(most, options)
+                body["example"] = {"rows": [self.example]}
+
+    def _row(self, options: Options) -> dict[str, Any]:
+        needed = [column.name for column in self.columns if not column.nullable]
+        row: dict[str, Any] = {
+            "type": "object",
+            "properties": {column.name: words_of(column, options) for column in self.columns},
+            "required": needed,
+            "additionalProperties": not options.strict,
+            "description": "one row; a column that is not required had missing values in training",
+        }
+        return row if needed else {**row, "anyOf": [{"required": [column.name]} for column in self.columns]}
+
+
+ROWS_LIMIT = "x-most-rows"  # only on the way to `Contract.complete`
+
+
+def body_of(name: str, most_rows: int) -> dict[str, Any]:
+    """The `openapi_extra` of a route that takes rows; `name` is what its body is called."""
+    content = {"schema": {"$ref": f"#/components/schemas/{name}"}, ROWS_LIMIT: most_rows}
+    return {"requestBody": {"required": True, "content": {"application/json": content}}}
+
+
+def _rows(most: int, options: Options) -> dict[str, Any]:
+    row = {"$ref": "#/components/schemas/Row"}
+    rows = {
+        "anyOf": [{"type": "array", "items": row, "minItems": 1, "maxItems": most}, row],
+        "description": f"one row, or a list of 1 to {most:,}",
+    }
+    return {
+        "type": "object",
+        "properties": {"rows": rows},
+        "required": ["rows"],
+        "additionalProperties": not options.strict,
+    }
 
 
 def make_contract(schema: Schema, selftest: Mapping[str, Sequence[Any]], private: Collection[str] = ()) -> Contract:
-    """The types of a schema. `selftest` (name -> raw cells) gives the example its values.
+    """The contract of a schema. `selftest` (name -> raw cells) gives the example its values.
 
-    Of `private` columns, which hold personal data, no cell is shown: they are null in the example.
+    Of `private` columns, which hold personal data, no cell is shown: they are null in the example, and no flag or
+    refusal tells a level or a range of theirs.
     """
-    columns = tuple(_discreet(column) if column.name in private else column for column in schema.columns)
+    columns = tuple(_discreet(column) if column.name in private else column for column in schema.used)
     cells = {name: values for name, values in selftest.items() if name not in private}
-    schema = replace(schema, columns=columns)
-    return Contract(_request_type(schema), _answer_type(schema), _example(schema, cells))
+    return Contract(columns, _answer_type(schema), _example(columns, cells), Flagger(columns))
 
 
 def _discreet(column: Column) -> Column:
@@ -47,52 +121,18 @@ def _discreet(column: Column) -> Column:
     return replace(column, levels=levels, minimum=None, maximum=None, example=None)
 
 
-def cells_of(request: BaseModel) -> list[Cells]:
-    """The rows of a validated request as {column: cell}; further fields are already left out."""
-    rows: list[BaseModel] = request.rows  # type: ignore[attr-defined]
-    names = _column_names(type(rows[0]))
-    # Not `model_dump`, which looks at each cell again: with a thousand columns that is noticed.
-    return [{name: row.__dict__[field] for field, name in names} for row in rows]
-
-
-@lru_cache(maxsize=16)
-def _column_names(row: type[BaseModel]) -> tuple[tuple[str, str], ...]:
-    """The fields of a row's type, each with the column it stands for."""
-    return tuple((name, field.alias or name) for name, field in row.model_fields.items())
-
-
-def _request_type(schema: Schema) -> type[BaseModel]:
-    # Column names may be anything, so they are aliases of positions.
-    fields = {
-        f"column_{position}": (cell_type(column), Field(alias=column.name, title=column.name))
-        for position, column in enumerate(schema.used)
-    }
-    row = create_model("Row", __config__=ConfigDict(extra="ignore"), **fields)  # type: ignore[call-overload]
-    many = Annotated[list[row], Field(min_length=1, max_length=MOST_ROWS)]  # type: ignore[valid-type]
-    one_or_many = BeforeValidator(_as_list, json_schema_input_type=many | row)
-    return create_model(
-        "PredictRequest",
-        __config__=ConfigDict(extra="ignore"),
-        rows=(
-            Annotated[many, one_or_many],
-            Field(description=f"one row, or a list of 1 to {MOST_ROWS:,}"),
-        ),
-    )
-
-
-def _as_list(rows: Any) -> Any:
-    return [rows] if isinstance(rows, dict) else rows
-
-
 def _answer_type(schema: Schema) -> type[BaseModel]:
     kind = CLASS_TYPES[schema.class_type] if schema.task == "classify" else float
     fields: dict[str, Any] = {
         "id": (str, Field(description="name it when you send the true value later")),
         "prediction": (kind, Field(description=schema.target)),
+        "flags": (list[Flag], Field(description="cells that are unlike all of training")),
     }
     if schema.task == "classify":
         classes = ", ".join(schema.classes[:20])
         fields["probabilities"] = (dict[str, float], Field(description=f"by class: {classes}"))
+    else:
+        fields["interval"] = (Interval | None, Field(None, description=f"with a chance of {COVERAGE:.0%}"))
     prediction = create_model("Prediction", **fields)
     return create_model(
         "PredictAnswer",
@@ -102,10 +142,10 @@ def _answer_type(schema: Schema) -> type[BaseModel]:
     )
 
 
-def _example(schema: Schema, selftest: Mapping[str, Sequence[Any]]) -> Cells:
+def _example(columns: Sequence[Column], selftest: Mapping[str, Sequence[Any]]) -> Cells:
     return {
         column.name: _example_cell(column, selftest[column.name][0] if selftest.get(column.name) else column.example)
-        for column in schema.used
+        for column in columns
     }
 
 
@@ -120,4 +160,4 @@ def _example_cell(column: Column, cell: Any) -> Any:
         if number != number:  # a cell that a file may hold and a client may not send
             return column.example
         return int(number) if number.is_integer() else number
-    return cell if isinstance(cell, bool) else as_text(cell)
+    return cell if isinstance(cell, bool) else (as_text(cell) or "")[:LONGEST_EXAMPLE]

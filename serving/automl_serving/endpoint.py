@@ -1,6 +1,6 @@
-"""The life of an endpoint in one worker: load, serve, follow the alias, swap, stop.
+"""The life of a model in one worker: load, serve, follow the alias, swap, try the challenger, stop.
 
-All state is one reference to an immutable version with its app. A swap replaces the reference; requests
+What answers is one reference to an immutable version with its app. A swap replaces the reference; requests
 in flight finish on the version they began with.
 """
 
@@ -8,115 +8,202 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import logging
-import time
-from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
+import re
+import threading
+from collections.abc import Sequence
 
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
-from automl.errors import AutoMLError
-from automl_serving.app import make_app
-from automl_serving.log import PredictionWriter
+from automl.store import CHALLENGER, LoggedPrediction
+from automl.store.predictions import CANARY
+from automl_serving.context import Context
+from automl_serving.loading import Loader
+from automl_serving.observed import path_of, route_of
 from automl_serving.problems import error_answer
-from automl_serving.served import load_served
-from automl_serving.sources import ModelSource
+from automl_serving.reading import Cells
+from automl_serving.rollout import ROUTES, Canary
+from automl_serving.served import ServedModel
+from automl_serving.shadow import Shadow
+from automl_serving.shelf import Serving, Shelf
+from automl_serving.sources import REJECTED, ModelSource, Seen
 
 logger = logging.getLogger(__name__)
 
 POLL_SECONDS = 1.0
-RETRY_SECONDS = 15.0  # until a version that could not be served is tried again: it may have been mended
-
-
-@dataclass(frozen=True)
-class Serving:
-    """A version and the app that answers for it."""
-
-    number: int
-    app: ASGIApp
-
-
-@dataclass(frozen=True)
-class Refusal:
-    """A version that could not be served, why, and when (`time.monotonic()`)."""
-
-    number: int
-    reason: str
-    time: float
+NUMBER = re.compile(r"[1-9][0-9]{0,8}")
 
 
 class Endpoint:
-    """An ASGI app that answers with the current version of a source."""
+    """An ASGI app that answers with the current version of a source, and with the others on demand."""
 
-    def __init__(self, source: ModelSource, log: PredictionWriter | None, assets: Path) -> None:
-        self._source = source
-        self._log = log
-        self._assets = assets
+    def __init__(self, source: ModelSource, context: Context) -> None:
+        self.source = source
+        self._context = context
+        self._seen: Seen | None = None
         self._serving: Serving | None = None
-        self._refused: Refusal | None = None
+        self._challenger: Serving | None = None
+        self._canary: Canary | None = None
+        self._shadow = Shadow(context.log) if context.options.shadow else None
+        self._shelf = Shelf()
+        self._loader = Loader(source, context, self._heard)
+        self._loading = asyncio.Lock()
+        self._refreshing = threading.Lock()
         self._following: asyncio.Task[None] | None = None
+
+    @property
+    def name(self) -> str:
+        return self.source.name
 
     @property
     def number(self) -> int | None:
         """The version that answers now; None before `start`."""
         return None if self._serving is None else self._serving.number
 
-    async def start(self, each_second: Callable[[], None] = lambda: None) -> None:
-        """Load the current version and begin to follow the source; raises AutoMLError if it cannot be served.
+    @property
+    def seen(self) -> Seen | None:
+        """What the source held when it was last looked at."""
+        return self._seen
 
-        `each_second` is called at every poll.
-        """
-        self._serving = await asyncio.to_thread(self._load, self._source.current())
-        if self._log is not None:
-            self._log.start()
-        self._following = asyncio.create_task(self._follow(each_second))
+    async def start(self) -> None:
+        """Load the current version and begin to follow the source; raises AutoMLError if it cannot be served."""
+        await asyncio.to_thread(self._open)
+        if self._shadow is not None:
+            self._shadow.start()
+        self._following = asyncio.create_task(self._follow())
 
     async def stop(self) -> None:
-        """Stop following and write out the prediction log."""
+        """Stop following."""
         if self._following is not None:
             self._following.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._following
-        if self._log is not None:
-            await asyncio.to_thread(self._log.close)
+        if self._shadow is not None:
+            await asyncio.to_thread(self._shadow.stop)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if self._serving is None:
+        serving, canary = self._serving, self._canary
+        if serving is None:
             await error_answer(503, "The model is being loaded.")(scope, receive, send)
             return
-        await self._serving.app(scope, receive, send)
+        route = route_of(path_of(scope))
+        if canary is None or route not in ROUTES:
+            await serving.answer(route, scope, receive, send)
+            return
+        taken = canary.takes(scope["headers"])
+        chosen = canary.challenger if taken else serving
+        await chosen.answer(route, scope, receive, send, functools.partial(canary.note, taken))
 
-    async def _follow(self, each_second: Callable[[], None]) -> None:
+    async def answer_as(self, which: str, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer with the version of a number or alias, loading it first if need be."""
+        number = self._number_of(which)
+        if number is None:
+            await error_answer(404, "The model has no such version or alias.")(scope, receive, send)
+            return
+        serving = self._in_memory(number)
+        if serving is None:
+            serving = await self.obtain(number)
+        if serving is None:
+            refusal = error_answer(503, f"Version {number} cannot be served; the server's log says why.")
+            await refusal(scope, receive, send)
+            return
+        await serving.answer(route_of(path_of(scope)), scope, receive, send)
+
+    async def obtain(self, number: int) -> Serving | None:
+        """A version, loaded and verified if it is not in memory; None if it cannot be served."""
+        async with self._loading:  # one at a time, whoever asks
+            serving = await asyncio.to_thread(self._obtain, number)
+        if serving is not None and serving is not self._serving:
+            self._shelf.put(serving)
+        return serving
+
+    def refresh(self) -> None:
+        """Look at the source: swap to its current version if that is sound, and meet its challenger."""
+        with self._refreshing:
+            seen = self.source.look()
+            anew = self._seen is not None and seen.reloads != self._seen.reloads
+            if anew:
+                self._shelf.clear()
+                self._loader.forgive()
+                self._challenger = None
+            self._seen = seen
+            self._swap(seen.current, anew)
+            self._meet_challenger(seen)
+            self._shelf.sweep()
+
+    def _open(self) -> None:
+        self._seen = self.source.look()
+        self._begin(self._loader.load(self._seen.current))
+        self._meet_challenger(self._seen)
+
+    async def _follow(self) -> None:
         while True:
             await asyncio.sleep(POLL_SECONDS)
-            each_second()
             try:
                 await asyncio.to_thread(self.refresh)
             except Exception as error:  # the database may be away; the version in memory goes on answering
                 logger.warning("the current version is not known for the moment (%s)", type(error).__name__)
 
-    def refresh(self) -> None:
-        """Swap to the source's current version if it is another one and sound; keep the old otherwise."""
-        number = self._source.current()
-        if number == self.number:
-            self._refused = None
+    def _swap(self, number: int, anew: bool) -> None:
+        old = self._serving
+        if old is not None and old.number == number and not anew:
             return
-        known = self._refused if self._refused is not None and self._refused.number == number else None
-        if known is not None and time.monotonic() - known.time < RETRY_SECONDS:
+        serving = self._loader.load_or_refuse(number, self.number) if anew else self._obtain(number)
+        if serving is None:
             return
-        try:
-            serving = self._load(number)
-        except Exception as error:  # a broken version must not take the endpoint down
-            reason = str(error) if isinstance(error, AutoMLError) else type(error).__name__
-            self._refused = Refusal(number, reason, time.monotonic())
-            if known is None or known.reason != reason:
-                what = (self._source.name, number, self.number, reason)
-                logger.error("%s: version %d is not served, %d stays: %s", *what)
-            return
-        logger.info("%s: version %d answers now, before it %d", self._source.name, number, self.number)
-        self._serving, self._refused = serving, None
+        self._begin(serving)
+        if old is not None and old.number != number:
+            self._shelf.put(old)  # the way back is then at hand
+            logger.info("%s: version %d answers now, before it %d", self.name, number, old.number)
 
-    def _load(self, number: int) -> Serving:
-        served = load_served(self._source.name, number, self._source.folder(number))
-        return Serving(number, make_app(served, self._log, self._assets))
+    def _begin(self, serving: Serving) -> None:
+        self._serving = serving
+        self._context.observed.note_version(self.name, serving.number)
+
+    def _meet_challenger(self, seen: Seen) -> None:
+        """Have the challenger in memory if there is work for it, and end its canary if it has to end."""
+        share, number = self._context.options.canary, seen.aliases.get(CHALLENGER)
+        wanted = share > 0 or self._shadow is not None
+        if number is None or number == self.number or not wanted:
+            self._challenger = None
+        elif self._challenger is None or self._challenger.number != number:
+            self._challenger = self._obtain(number)
+        if self._shadow is not None:
+            self._shadow.challenger = self._challenger
+        if self._challenger is None or share <= 0 or seen.aliases.get(REJECTED) == number:
+            self._canary = None
+        else:
+            self._try(self._challenger.served)
+
+    def _try(self, challenger: ServedModel) -> None:
+        assert self._serving is not None
+        champion, canary = self._serving.served, self._canary
+        if canary is None or canary.challenger.served is not challenger or canary.champion is not champion:
+            canary = Canary(self._context.options, champion, self._loader.serve(challenger, role=CANARY))
+            self._canary = canary
+        ending = canary.ending()
+        if ending is not None:  # and again at the next look, should the store be away now
+            self.source.reject(challenger.number, ending.why, ending.detail)
+            logger.error("%s: %s", self.name, ending.why)
+
+    def _number_of(self, which: str) -> int | None:
+        """The version that a client names; nothing of what it says is looked for anywhere else than here."""
+        if self._seen is None:
+            return None
+        if NUMBER.fullmatch(which):
+            return int(which) if int(which) in self._seen.numbers else None
+        return self._seen.aliases.get(which)
+
+    def _in_memory(self, number: int) -> Serving | None:
+        for serving in (self._serving, self._challenger):
+            if serving is not None and serving.number == number:
+                return serving
+        return self._shelf.find(number)
+
+    def _obtain(self, number: int) -> Serving | None:
+        return self._in_memory(number) or self._loader.load_or_refuse(number, instead=self.number)
+
+    def _heard(self, number: int, rows: Sequence[Cells], entries: Sequence[LoggedPrediction]) -> None:
+        if self._shadow is not None and number == self.number:
+            self._shadow.offer(rows, entries)

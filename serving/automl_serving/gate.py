@@ -1,57 +1,109 @@
-"""The gate before the app: a body is JSON and of bounded size, or it is refused unread."""
+"""The gate before the app: headers and body are of bounded size and come in time, or the request is refused unread."""
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TypeAlias
+
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from automl_serving.observed import path_of
 from automl_serving.problems import error_answer
+from automl_serving.settings import Options
 
-MOST_BYTES = 16 * 1024 * 1024
+Answering: TypeAlias = Callable[[bytes], Awaitable[Response]]
+
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+MOST_HEADERS = 100
+MOST_HEADER_BYTES = 32 * 1024
+JSON, CSV = b"application/json", b"text/csv"
 
 
 class Gate:
-    """Reads the body up to `most_bytes`, then hands it to the app in one piece.
+    """Reads the body up to `options.max_body_mb`, then hands it to the app in one piece.
 
-    Asking for the JSON content type also keeps a foreign web page in the user's browser from posting here,
-    because only "simple" types may be posted across origins unasked.
+    `direct` has paths whose posts need nothing but their JSON body: they are answered past the app's machinery, which
+    takes longer than a prediction does. What is posted must be JSON, or CSV where the app takes it. Asking for such a
+    type also keeps a foreign web page in the user's browser from posting here, because only "simple" types may be
+    posted across origins unasked.
     """
 
-    def __init__(self, app: ASGIApp, most_bytes: int = MOST_BYTES) -> None:
+    def __init__(
+        self, app: ASGIApp, options: Options | None = None, direct: Mapping[str, Answering] | None = None
+    ) -> None:
         self._app = app
-        self._most_bytes = most_bytes
+        options = options or Options()
+        self._most_bytes = int(options.max_body_mb * 1024 * 1024)
+        self._seconds = options.body_seconds
+        self._direct = direct or {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["method"] in SAFE_METHODS:
+        if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        headers = dict(scope["headers"])
-        if headers.get(b"content-type", b"").split(b";")[0].strip().lower() != b"application/json":
-            refusal = error_answer(415, "The content type must be application/json.")
-            await refusal(scope, receive, send)
+        pairs = scope["headers"]
+        if len(pairs) > MOST_HEADERS or sum(len(name) + len(value) for name, value in pairs) > MOST_HEADER_BYTES:
+            await error_answer(431, "There are too many headers, or too large ones.")(scope, receive, send)
             return
-        declared = headers.get(b"content-length", b"0")
-        body = None
-        if not declared.isdigit() or int(declared) <= self._most_bytes:
-            body = await self._read(receive)
-        if body is None:
-            megabytes = self._most_bytes / 1024 / 1024
-            await error_answer(413, f"The body is larger than {megabytes:g} MB.")(scope, receive, send)
+        method = scope["method"]
+        if method in SAFE_METHODS:
+            await self._pass(scope, receive, send)
             return
-        await self._app(scope, _replay(body, receive), send)
+        headers = dict(pairs)
+        direct = self._direct.get(path_of(scope)) if method == "POST" else None
+        if method == "POST":
+            kind = headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
+            if kind != JSON and (direct is not None or kind != CSV) and (kind or _has_body(headers)):
+                await error_answer(415, "The content type must be application/json.")(scope, receive, send)
+                return
+        body = await self._body(headers, receive)
+        if isinstance(body, Response):
+            await body(scope, receive, send)
+        elif body is not None and direct is not None:
+            await (await direct(body))(scope, receive, send)
+        elif body is not None:
+            await self._pass(scope, _replay(body, receive), send)
 
-    async def _read(self, receive: Receive) -> bytes | None:
-        """The whole body, or None as soon as it is too large."""
+    async def _pass(self, scope: Scope, receive: Receive, send: Send) -> None:
+        # The app has answered a defect and logged it, without what the server's own report would tell.
+        with contextlib.suppress(Exception):
+            await self._app(scope, receive, send)
+
+    async def _body(self, headers: Mapping[bytes, bytes], receive: Receive) -> bytes | Response | None:
+        """The whole body; a refusal as soon as it is too large or late; None when the client has gone."""
+        declared = headers.get(b"content-length", b"0")
+        if declared.isdigit() and len(declared) < 20 and int(declared) > self._most_bytes:
+            return self._too_large()
+        try:
+            async with asyncio.timeout(self._seconds):
+                return await self._read(receive)
+        except TimeoutError:
+            message = f"The body did not come within {self._seconds:g} seconds."
+            return error_answer(408, message, headers={"Connection": "close"})
+
+    async def _read(self, receive: Receive) -> bytes | Response | None:
         parts: list[bytes] = []
         size = 0
         while True:
             message = await receive()
+            if message["type"] == "http.disconnect":
+                return None
             parts.append(message.get("body", b""))
             size += len(parts[-1])
             if size > self._most_bytes:
-                return None
+                return self._too_large()
             if not message.get("more_body", False):
                 return b"".join(parts)
+
+    def _too_large(self) -> Response:
+        return error_answer(413, f"The body is larger than {self._most_bytes / 1024 / 1024:g} MB.")
+
+
+def _has_body(headers: Mapping[bytes, bytes]) -> bool:
+    return headers.get(b"content-length", b"0") != b"0" or b"transfer-encoding" in headers
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:

@@ -1,26 +1,29 @@
-"""What `bentoml serve automl_serving.live:service` imports when `automl serve` starts it."""
+"""The site of a model in a store, as every worker that `automl serve` starts makes it, whichever engine runs it."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
 
+from automl.model.logged import discretion
 from automl.store import Store
-from automl_serving.bento import make_service
+from automl_serving.context import Context
 from automl_serving.endpoint import Endpoint
+from automl_serving.guard import make_guard
 from automl_serving.lines import Spill
 from automl_serving.log import PredictionWriter
 from automl_serving.settings import Settings
+from automl_serving.site import Site
 from automl_serving.sources import StoreSource
 
 settings = Settings.from_environment(os.environ)
 
 
-def make_endpoint(assets: Path) -> Endpoint:
-    """The endpoint of a model in a store, in the worker that will serve it."""
+def make_site(assets: Path) -> Site:
+    """The site of a model in a store, in the worker that will serve it."""
     store = Store(settings.store, settings.database)
-    writer = PredictionWriter(store.log, Spill(store.folder / "spill"))
-    return Endpoint(StoreSource(store, settings.name, settings.which), writer, assets)
-
-
-service = make_service(settings.name, make_endpoint, settings.workers, settings.launcher)
+    discreet = discretion(settings.options.log_features, store.folder)
+    writer = PredictionWriter(store.log, Spill(store.folder / "spill"), discreet)
+    guard = make_guard(settings.options, store.keys, settings.workers)
+    context = Context(assets, writer, store.log, settings.options, guard)
+    return Site([Endpoint(StoreSource(store, name, settings.which), context) for name in settings.names], context)

@@ -1,51 +1,92 @@
-"""The Swagger page of an endpoint, from local files only."""
+"""The pages of an endpoint: a form at `/`, Swagger at `/docs`. Every file comes from this machine.
+
+Both are empty until their scripts have asked the endpoint for its schema: no column, level or class, which a stranger
+may have named, is ever written into HTML here.
+"""
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 from fastapi import FastAPI
-from fastapi.openapi.docs import get_swagger_ui_html
-from fastapi.responses import FileResponse, RedirectResponse
+from fastapi.responses import FileResponse
 from starlette.responses import Response
 
-ASSETS = {
+from automl_serving.context import Context
+from automl_serving.problems import error_answer
+from automl_serving.served import ServedModel
+
+OWN_FILES = Path(__file__).parent / "static"
+MEDIA_TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+SWAGGER_FILES = {
     "swagger-ui-bundle.js": "text/javascript",
     "swagger-ui.css": "text/css",
     "favicon-light-32x32.png": "image/png",
 }
-# The page's own start script is inline; nothing may be fetched from, or sent to, another place.
-POLICY = "default-src 'self'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; img-src 'self' data:"
+
+_NOWHERE_ELSE = "default-src 'none'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+# No script can turn text into markup: the browser itself refuses (Trusted Types, W3C).
+FORM_POLICY = (
+    f"{_NOWHERE_ELSE}; script-src 'self'; style-src 'self'; img-src 'self' blob:; "
+    "require-trusted-types-for 'script'; trusted-types 'none'"
+)
+# Swagger writes styles into its elements, and its icons are data.
+SWAGGER_POLICY = f"{_NOWHERE_ELSE}; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:"
+HEADERS = {
+    "Cache-Control": "no-cache",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
 
 
-def add_page(app: FastAPI, assets: Path) -> None:
-    """Serve `/docs`, its assets from a folder that holds the Swagger UI, and lead `/` to it."""
+def add_page(app: FastAPI, served: ServedModel, context: Context) -> None:
+    """Add `/` and `/docs` with their files; those of the Swagger UI lie in a folder that the context names."""
 
-    async def page() -> Response:
-        html = get_swagger_ui_html(
-            openapi_url="openapi.json",
-            title=app.title,
-            swagger_js_url="docs/swagger-ui-bundle.js",
-            swagger_css_url="docs/swagger-ui.css",
-            swagger_favicon_url="docs/favicon-light-32x32.png",
-            swagger_ui_parameters={
-                "validatorUrl": None,
-                "docExpansion": "full",
-                "tryItOutEnabled": True,
-                "defaultModelsExpandDepth": 0,
-            },
-        )
-        html.headers["Content-Security-Policy"] = POLICY
-        return html
+    async def form() -> Response:
+        return _page("index.html", FORM_POLICY)
 
-    async def asset(name: str) -> Response:
-        if name not in ASSETS:
-            return Response(status_code=404)
-        return FileResponse(assets / name, media_type=ASSETS[name])
+    async def docs() -> Response:
+        return _page("docs.html", SWAGGER_POLICY)
 
-    async def home() -> Response:
-        return RedirectResponse("docs")
+    async def own_file(name: str) -> Response:
+        return _own_file(name)
 
-    app.add_api_route("/", home, include_in_schema=False)
-    app.add_api_route("/docs", page, include_in_schema=False)
-    app.add_api_route("/docs/{name}", asset, include_in_schema=False)
+    async def swagger_file(name: str) -> Response:
+        if name not in SWAGGER_FILES:
+            return error_answer(404, "There is no such file.")
+        return FileResponse(context.assets / name, headers=HEADERS, media_type=SWAGGER_FILES[name])
+
+    for path, answer in (
+        ("/", form),
+        ("/static/{name}", own_file),
+        ("/docs", docs),
+        ("/docs/{name}", swagger_file),
+    ):
+        app.add_api_route(path, answer, methods=["GET", "HEAD"], include_in_schema=False)
+
+
+def page_of_models(path: str) -> Response | None:
+    """What a server of several models answers below its root: their list at `/`, and the files of that page."""
+    if path == "/":
+        return _page("models.html", FORM_POLICY)
+    return _own_file(path.removeprefix("/static/")) if path.startswith("/static/") else None
+
+
+@cache
+def own_files() -> dict[str, bytes]:
+    """Our pages, scripts, styles and icon by name, read once."""
+    return {path.name: path.read_bytes() for path in OWN_FILES.iterdir() if path.suffix in MEDIA_TYPES}
+
+
+def _own_file(name: str) -> Response:
+    content = own_files().get(name)
+    if content is None or name.endswith(".html"):  # a page has its own address, and its policy
+        return error_answer(404, "There is no such file.")
+    return Response(content, headers=HEADERS, media_type=MEDIA_TYPES[Path(name).suffix])
+
+
+def _page(name: str, policy: str) -> Response:
+    headers = {**HEADERS, "Content-Security-Policy": policy}
+    return Response(own_files()[name], headers=headers, media_type="text/html")

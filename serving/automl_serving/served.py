@@ -9,10 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from automl.model.artifact import load_model, read_selftest, verify_model
+from automl.model.intervals import margin_of
 from automl.model.logged import log_entries
 from automl.model.model import Answers, Model
 from automl.store import LoggedPrediction
-from automl_serving.contract import Cells, Contract, cells_of, make_contract
+from automl_serving.contract import Contract, make_contract
+from automl_serving.reading import Cells
+from automl_serving.settings import Options
 
 QUICK_SECONDS = 0.01  # an answer that takes less is cheaper than the hop to a thread
 
@@ -21,7 +24,8 @@ QUICK_SECONDS = 0.01  # an answer that takes less is cheaper than the hop to a t
 class ServedModel:
     """A verified version and its contract.
 
-    `seconds` is what one row takes, once warm; `example_answer` what the contract's example is answered.
+    `seconds` is what one row takes, once warm; `example_answer` what the contract's example is answered; `margin` half
+    the width of the interval around a regression's answers (see automl.model.intervals).
     """
 
     name: str
@@ -30,6 +34,7 @@ class ServedModel:
     contract: Contract
     seconds: float
     example_answer: Mapping[str, Any] = field(default_factory=dict)
+    margin: float | None = None
 
     def is_quick(self, rows: int) -> bool:
         """Will so many rows be answered before anybody notices?"""
@@ -39,9 +44,12 @@ class ServedModel:
         """Answers for validated rows; DataError if a cell turns out to be unusable after all."""
         return self.model.answer(list(rows))
 
-    def log_entries(self, rows: Sequence[Cells], answers: Answers, latency_ms: float) -> list[LoggedPrediction]:
+    def log_entries(
+        self, rows: Sequence[Cells], answers: Answers, latency_ms: float, role: str = "champion"
+    ) -> list[LoggedPrediction]:
         """What is logged of an answer."""
-        return log_entries(self.model, (self.name, self.number), rows, answers, latency_ms)
+        flags = [self.contract.flags_of(row) for row in rows]
+        return log_entries(self.model, (self.name, self.number), rows, answers, latency_ms, flags, role)
 
 
 def load_served(name: str, number: int, folder: Path) -> ServedModel:
@@ -52,8 +60,9 @@ def load_served(name: str, number: int, folder: Path) -> ServedModel:
     model = load_model(folder)
     verify_model(model)
     contract = make_contract(model.schema, read_selftest(folder).columns, model.card.private)
-    example = cells_of(contract.request.model_validate({"rows": contract.example}))
-    served = ServedModel(name, number, model, contract, seconds=0.0)
+    example = contract.reader(Options()).rows({"rows": contract.example})
+    margin = margin_of(folder) if model.schema.task == "regress" else None
+    served = ServedModel(name, number, model, contract, seconds=0.0, margin=margin)
     served.predict(example)
     started = time.perf_counter()
     answers = served.predict(example)
@@ -66,8 +75,11 @@ def answer_record(served: ServedModel, entries: Sequence[LoggedPrediction]) -> d
     """The JSON of an answer, made from what is logged, so that the two cannot differ."""
     predictions: list[dict[str, Any]] = []
     for entry in entries:
-        prediction: dict[str, Any] = {"id": entry.id, "prediction": entry.prediction}
+        flags = [{"column": column, "kind": kind} for column, kind in (entry.flags or {}).items()]
+        prediction: dict[str, Any] = {"id": entry.id, "prediction": entry.prediction, "flags": flags}
         if entry.probabilities is not None:
             prediction["probabilities"] = entry.probabilities
+        elif served.margin is not None and isinstance(entry.prediction, float):
+            prediction["interval"] = {"low": entry.prediction - served.margin, "high": entry.prediction + served.margin}
         predictions.append(prediction)
     return {"model": served.name, "version": served.number, "predictions": predictions}

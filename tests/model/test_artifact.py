@@ -133,7 +133,7 @@ def test_no_file_of_the_artifact_is_a_pickle(saved: Path, tmp_path: Path) -> Non
 
 def test_the_manifest_says_what_it_was_made_with(saved: Path) -> None:
     manifest = json.loads((saved / "manifest.json").read_text())
-    assert (manifest["format"], manifest["task"], manifest["modality"]) == (2, "classify", "tabular")
+    assert (manifest["format"], manifest["task"], manifest["modality"]) == (3, "classify", "tabular")
     assert all(manifest["libraries"][name] for name in ("numpy", "xgboost", "lightgbm", "torch"))
     named = {*manifest["files"], "manifest.json"}
     assert named == {str(path.relative_to(saved)) for path in every_file(saved)}

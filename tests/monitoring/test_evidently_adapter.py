@@ -92,3 +92,16 @@ def test_empty_columns_one_class_and_no_labels(tmp_path: Path) -> None:
         check, values = rendered(TWO, "accuracy", sides, tmp_path / str(number))
         assert "Accuracy" not in values
         assert "ValueDrift(x)" in values
+
+
+def test_no_cell_can_end_the_script_of_a_report(tmp_path: Path) -> None:
+    evil = "</script><script>alert(1)</script>"
+    schema = replace(TWO, columns=(COLUMNS[0], replace(COLUMNS[1], levels=(evil, "b"))))
+    one, two = (
+        replace(each, features={**each.features, "level": object_array([evil, "b"])[each.rows.arrays["level"]]})
+        for each in (side(schema, 300, 1), side(schema, 300, 2))
+    )
+    rendered(schema, "roc_auc", (one, two), tmp_path)
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "u003c/script>" in page
+    assert evil not in page

@@ -26,6 +26,7 @@ from automl.store import Store, Version
 from automl.task import Examples, Parameters, Problem, Progress
 from automl_serving.app import make_app
 from automl_serving.bento import swagger_assets
+from automl_serving.context import Context
 from automl_serving.log import PredictionWriter
 from automl_serving.served import ServedModel, load_served
 from automl_tabular.linear import PATH
@@ -55,16 +56,16 @@ def churn_table(seed: int = 0) -> Table:
     return Table(frame, name=NAME)
 
 
-def register_version(store: Store, strength: float | None) -> Version:
+def register_version(store: Store, strength: float | None, name: str = NAME) -> Version:
     """Fit a linear model with this penalty (a constant one for None) and register it."""
     model, selftest = fit_model(strength)
-    return _register(store, model, selftest)
+    return register_model(store, model, selftest, name)
 
 
 def register_broken_version(store: Store) -> Version:
     """Register a version whose files are whole, but which does not give its self-test outputs."""
     model, selftest = fit_model(1e-3)
-    return _register(store, model, SelfTest(selftest.columns, selftest.outputs[:, ::-1]))
+    return register_model(store, model, SelfTest(selftest.columns, selftest.outputs[:, ::-1]))
 
 
 def fit_model(strength: float | None) -> tuple[Model, SelfTest]:
@@ -87,11 +88,12 @@ def fit_model(strength: float | None) -> tuple[Model, SelfTest]:
     return model, SelfTest(few, model.outputs(conform(few, schema)))
 
 
-def _register(store: Store, model: Model, selftest: SelfTest) -> Version:
+def register_model(store: Store, model: Model, selftest: SelfTest, name: str = NAME) -> Version:
+    """Save a model and register it as the next version of a name."""
     folder = store.runs_folder / uuid.uuid4().hex
     folder.parent.mkdir(parents=True, exist_ok=True)
     save_model(model, folder, selftest)
-    version = Version(NAME, 0, folder, "classify", "tabular", "roc_auc", 0.9, "run")
+    version = Version(name, 0, folder, "classify", "tabular", "roc_auc", 0.9, "run")
     return store.versions.register(version, why="test")
 
 
@@ -135,7 +137,7 @@ class Client:
 def client(store: Store, served: ServedModel) -> Client:
     """The app of version 1 with a writer that the test closes or not."""
     writer = PredictionWriter(store.log)
-    return Client(TestClient(make_app(served, writer, swagger_assets())), writer)
+    return Client(TestClient(make_app(served, Context(swagger_assets(), writer))), writer)
 
 
 @pytest.fixture

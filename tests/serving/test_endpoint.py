@@ -1,64 +1,40 @@
-"""Following the champion: swap when it moves and is sound, stay otherwise."""
+"""Following the champion: swap when it moves and is sound, stay otherwise; other versions on demand."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
-from typing import Any
 
-import httpx
 import pytest
 
 from automl.errors import NotFoundError
 from automl.store import Store
-from automl_serving.bento import swagger_assets
-from automl_serving.endpoint import Endpoint
-from automl_serving.log import PredictionWriter
+from automl_serving.shelf import MOST_KEPT
 from automl_serving.sources import StoreSource
 
 from .conftest import NAME, register_broken_version, register_version
-
-Ask = Callable[[], Awaitable[Any]]
-
-
-def run_endpoint(store: Store, which: str, scenario: Callable[[Endpoint, Ask], Awaitable[None]]) -> None:
-    """Start an endpoint, play the scenario with a function that sends one row, and stop it."""
-
-    async def play() -> None:
-        endpoint = Endpoint(StoreSource(store, NAME, which), PredictionWriter(store.log), swagger_assets())
-        await endpoint.start()
-        transport = httpx.ASGITransport(app=endpoint)
-        async with httpx.AsyncClient(transport=transport, base_url="http://test") as http:
-            operation = (await http.get("/openapi.json")).json()["paths"]["/predict"]["post"]
-            rows = operation["requestBody"]["content"]["application/json"]["example"]
-
-            async def ask() -> Any:
-                answer = await http.post("/predict", json=rows)
-                assert answer.status_code == 200, answer.text
-                return answer.json()
-
-            await scenario(endpoint, ask)
-        await endpoint.stop()
-
-    asyncio.run(play())
+from .sites import open_site, play, until
 
 
 def test_the_endpoint_follows_the_champion_by_itself(store: Store) -> None:
     register_version(store, 1e-3)
     register_version(store, 10.0)
 
-    async def scenario(endpoint: Endpoint, ask: Ask) -> None:
-        before = await ask()
-        assert before["version"] == 1
-        store.versions.point(NAME, "champion", 2, "test")
-        async with asyncio.timeout(30):
-            while (after := await ask())["version"] == 1:
-                await asyncio.sleep(0.01)
-        assert after["version"] == 2
-        assert after["predictions"][0]["probabilities"] != before["predictions"][0]["probabilities"]
+    async def scenario() -> None:
+        async with open_site(store) as served:
+            row = await served.example()
+            before = await served.predict(row)
+            assert before["version"] == 1
+            store.versions.point(NAME, "champion", 2, "test")
 
-    run_endpoint(store, "champion", scenario)
+            async def swapped() -> bool:
+                return bool((await served.predict(row))["version"] == 2)
+
+            await until(swapped)
+            after = await served.predict(row)
+            assert after["predictions"][0]["probabilities"] != before["predictions"][0]["probabilities"]
+
+    play(scenario)
     logged = store.log.newest(NAME, 100_000)
     assert {entry.number for entry in logged} == {1, 2}
     assert len({entry.probabilities["1"] for entry in logged if entry.probabilities}) == 2
@@ -71,17 +47,19 @@ def test_a_version_that_fails_its_self_test_is_not_served_and_said_once(
     broken = register_broken_version(store)
     good = register_version(store, 1.0)
 
-    async def scenario(endpoint: Endpoint, ask: Ask) -> None:
-        store.versions.point(NAME, "champion", broken.number, "test")
-        endpoint.refresh()
-        endpoint.refresh()
-        assert (await ask())["version"] == 1
-        store.versions.point(NAME, "champion", good.number, "test")
-        endpoint.refresh()
-        assert (await ask())["version"] == good.number
+    async def scenario() -> None:
+        async with open_site(store) as served:
+            row = await served.example()
+            store.versions.point(NAME, "champion", broken.number, "test")
+            served.endpoint.refresh()
+            served.endpoint.refresh()
+            assert (await served.predict(row))["version"] == 1
+            store.versions.point(NAME, "champion", good.number, "test")
+            served.endpoint.refresh()
+            assert (await served.predict(row))["version"] == good.number
 
     with caplog.at_level(logging.ERROR, "automl_serving"):
-        run_endpoint(store, "champion", scenario)
+        play(scenario)
     assert len(caplog.records) == 1
     assert "self-test" in caplog.records[0].getMessage()
 
@@ -90,33 +68,106 @@ def test_a_pinned_version_stays(store: Store) -> None:
     register_version(store, 1e-3)
     register_version(store, 1.0)
 
-    async def scenario(endpoint: Endpoint, ask: Ask) -> None:
-        store.versions.point(NAME, "champion", 2, "test")
-        endpoint.refresh()
-        assert (await ask())["version"] == 1
+    async def scenario() -> None:
+        async with open_site(store, which="1") as served:
+            store.versions.point(NAME, "champion", 2, "test")
+            served.endpoint.refresh()
+            assert (await served.predict(await served.example()))["version"] == 1
 
-    run_endpoint(store, "1", scenario)
+    play(scenario)
 
 
 def test_an_alias_that_does_not_exist_is_said(store: Store) -> None:
     register_version(store, None)
-    with pytest.raises(NotFoundError, match="challenger"):
-        StoreSource(store, NAME, "challenger").current()
+    for which in ("challenger", "2"):
+        with pytest.raises(NotFoundError, match=which):
+            StoreSource(store, NAME, which).look()
 
 
 def test_a_version_that_was_mended_is_served_after_all(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("automl_serving.endpoint.RETRY_SECONDS", 0.0)
+    monkeypatch.setattr("automl_serving.loading.RETRY_SECONDS", 0.0)
     register_version(store, 1e-3)
     other = register_version(store, 1.0)
     planted = other.folder / "extra.txt"
     planted.write_text("not of this model")
 
-    async def scenario(endpoint: Endpoint, ask: Ask) -> None:
-        store.versions.point(NAME, "champion", other.number, "test")
-        endpoint.refresh()
-        assert (await ask())["version"] == 1
-        planted.unlink()
-        endpoint.refresh()
-        assert (await ask())["version"] == other.number
+    async def scenario() -> None:
+        async with open_site(store) as served:
+            row = await served.example()
+            store.versions.point(NAME, "champion", other.number, "test")
+            served.endpoint.refresh()
+            assert (await served.predict(row))["version"] == 1
+            planted.unlink()
+            served.endpoint.refresh()
+            assert (await served.predict(row))["version"] == other.number
 
-    run_endpoint(store, "champion", scenario)
+    play(scenario)
+
+
+def test_every_version_is_addressable_and_few_stay_in_memory(store: Store) -> None:
+    count = MOST_KEPT + 3
+    for _ in range(count):
+        register_version(store, 1e-3)
+    store.versions.point(NAME, "challenger", 3, "test")
+
+    async def scenario() -> None:
+        async with open_site(store) as served:
+            row = await served.example()
+            below = f"/models/{NAME}/versions"
+            for number in range(1, count + 1):
+                assert (await served.predict(row, below=f"{below}/{number}"))["version"] == number
+            assert (await served.predict(row, below=f"{below}/challenger"))["version"] == 3
+            assert (await served.predict(row, below=f"{below}/champion"))["version"] == 1
+            assert (await served.predict(row))["version"] == 1
+            # Many at once ask for one that is not in memory: it is loaded once, all are answered.
+            answers = await asyncio.gather(*(served.predict(row, below=f"{below}/2") for _ in range(20)))
+            assert {answer["version"] for answer in answers} == {2}
+
+    play(scenario)
+
+
+def test_a_version_that_does_not_exist_is_not_found(store: Store) -> None:
+    register_version(store, None)
+
+    async def scenario() -> None:
+        async with open_site(store) as served:
+            for which in ("9", "0", "01", "-1", "1e0", "²", "nobody", "%2e%2e", "1%00", "a" * 500):
+                answer = await served.http.post(f"/models/{NAME}/versions/{which}/predict", json={"rows": [{}]})
+                assert answer.status_code == 404, which
+                assert answer.json()["error"]["code"] == "not_found"
+
+    play(scenario)
+
+
+def test_a_broken_version_that_is_asked_for_by_number_says_so(store: Store) -> None:
+    register_version(store, 1e-3)
+    broken = register_broken_version(store)
+
+    async def scenario() -> None:
+        async with open_site(store) as served:
+            row = await served.example()
+            path = f"/models/{NAME}/versions/{broken.number}/predict"
+            answer = await served.http.post(path, json={"rows": [row]})
+            assert answer.status_code == 503
+            assert str(store.folder) not in answer.text
+            assert (await served.predict(row))["version"] == 1
+
+    play(scenario)
+
+
+def test_going_back_needs_no_loading(store: Store) -> None:
+    first = register_version(store, 1e-3)
+    register_version(store, 1.0)
+
+    async def scenario() -> None:
+        async with open_site(store) as served:
+            row = await served.example()
+            store.versions.point(NAME, "champion", 2, "test")
+            served.endpoint.refresh()
+            assert (await served.predict(row))["version"] == 2
+            first.folder.rename(first.folder.with_name("gone"))
+            store.versions.roll_back(NAME, "test")
+            served.endpoint.refresh()
+            assert (await served.predict(row))["version"] == 1
+
+    play(scenario)

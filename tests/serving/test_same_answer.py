@@ -28,7 +28,8 @@ from automl.model.artifact import load_model
 from automl.model.model import Model
 from automl.store import Store
 from automl_serving.app import make_app
-from automl_serving.bento import swagger_assets
+from automl_serving.assets import swagger_assets
+from automl_serving.context import Context
 from automl_serving.log import PredictionWriter
 from automl_serving.served import load_served
 
@@ -141,7 +142,7 @@ def write(rows: Sequence[Row], path: Path) -> Path:
 def open_doors(store: Store, result: FitResult, scratch: Path) -> Doors:
     version = result.version
     served = load_served(version.name, version.number, version.folder)
-    http = TestClient(make_app(served, PredictionWriter(store.log), swagger_assets()))
+    http = TestClient(make_app(served, Context(swagger_assets(), PredictionWriter(store.log))))
     return Doors(version.name, store.folder, load_model(version.folder), http, scratch)
 
 

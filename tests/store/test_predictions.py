@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import sqlite3
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy.exc import StatementError
 
-from automl.errors import StoreError
+from automl.errors import DataError, StoreError
 from automl.store import AuditEntry, CheckRecord, LabelResult, LoggedPrediction, Store
+from tests.postgres import Postgres
 
 MOMENT = datetime(2026, 3, 29, 1, 30, 0, 123456, tzinfo=UTC)
 
@@ -49,9 +51,32 @@ def test_writing_again_changes_nothing(store: Store) -> None:
 
 
 def test_a_batch_is_written_whole_or_not_at_all(store: Store) -> None:
-    with pytest.raises(StatementError):
+    with pytest.raises(DataError, match="cannot hold a prediction") as told:
         store.log.write([logged("a"), logged("b", prediction=object())])
+    assert "tenure" not in str(told.value)
     assert store.log.count("churn") == 0
+
+
+def test_what_only_postgresql_cannot_hold_is_said_alike(tmp_path: Path, postgres: Postgres) -> None:
+    store = Store(tmp_path, postgres.new_database())
+    with pytest.raises(DataError, match="cannot hold a prediction"):
+        store.log.write([logged("a"), logged("b", prediction=float("nan"))])
+    assert store.log.count("churn") == 0
+    store.close()
+
+
+@pytest.mark.parametrize("database", ["sqlite", "postgresql"])
+def test_two_who_label_the_same_rows_at_once(tmp_path: Path, database: str, request: pytest.FixtureRequest) -> None:
+    url = request.getfixturevalue("postgres").new_database() if database == "postgresql" else None
+    store = Store(tmp_path, url)
+    store.log.write([logged(f"p{number}") for number in range(600)])
+    labels = [(f"p{number}", "Yes") for number in range(600)]
+    with ThreadPoolExecutor(4) as pool:
+        sent = [pool.submit(store.log.add_labels, "churn", labels[::step], "crm") for step in (1, -1, 1, -1)]
+        results = [each.result() for each in sent]
+    assert sum(result.added for result in results) == 600
+    assert sum(result.unchanged for result in results) == 1_800
+    store.close()
 
 
 def test_moments_are_utc_whatever_zone_they_came_in(store: Store) -> None:

@@ -1,0 +1,48 @@
+"""The key of the hashes in a prediction log that is not to hold features as they came."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+from pathlib import Path
+
+from automl.errors import StoreError
+
+FILE = "log.key"
+KEY_BYTES = 32
+
+
+def log_key(folder: Path) -> bytes:
+    """The key of the store in a folder: FOLDER/log.key, readable by its owner only, made at first need.
+
+    It is a file and not a row, so that whoever gets hold of the database alone can guess no value by hashing guesses.
+    Without it, old hashes can no longer be told to be of the same values as new ones; nothing else is lost.
+
+    Raises StoreError if the file cannot be made or read, is no such key, or others may read it.
+    """
+    path = folder / FILE
+    try:
+        if not path.exists():
+            _make(path)
+        if path.stat().st_mode & 0o077:
+            raise StoreError(f"Others may read {path}, the key of the log's hashes.", f"Run: chmod 600 {path}")
+        key = path.read_bytes()
+    except OSError as error:
+        raise StoreError(f"The key {path} cannot be used: {error.strerror}.") from error
+    if len(key) != KEY_BYTES:
+        raise StoreError(f"{path} is no key of {KEY_BYTES} bytes.", "Remove it, and a new one is made.")
+    return key
+
+
+def _make(path: Path) -> None:
+    """Write a new key. Of two processes at once, the second takes the key of the first."""
+    draft = path.with_name(f".{FILE}.{secrets.token_hex(8)}")
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        file.write(secrets.token_bytes(KEY_BYTES))
+        os.fsync(file.fileno())
+    try:
+        with contextlib.suppress(FileExistsError):
+            os.link(draft, path)
+    finally:
+        draft.unlink()

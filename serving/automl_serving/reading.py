@@ -1,0 +1,192 @@
+"""From the bytes of a request to rows of cells, or to a refusal that names every field.
+
+Own code and not a pydantic model: a request is read once, and JSON's dark corners (keys that come twice, numbers that
+are none, deep nesting) are known only while it is read.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any, TypeAlias
+
+from automl.data.schema import Column
+from automl_serving.cells import CellError, check_of, expected_of
+from automl_serving.problems import MOST_FIELDS, FieldProblem, Refused, kind_of, pointer_to, refused_fields, shown_name
+from automl_serving.settings import Options
+
+Cells: TypeAlias = dict[str, Any]
+
+MOST_DEEP = 32  # levels of nesting
+MOST_COUNTED = 1_000  # problems of one request
+_ROWS = 'an object with the rows: {"rows": [{…}]}'
+_ROW = "an object of column names and values"
+_ABSENT = object()
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
+
+class _Twice(dict[str, Any]):
+    """An object in which one of the keys came more than once."""
+
+    def __init__(self, pairs: Sequence[tuple[str, Any]]) -> None:
+        super().__init__(pairs)
+        self.key = Counter(key for key, _ in pairs).most_common(1)[0][0]
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    record = dict(pairs)
+    return record if len(record) == len(pairs) else _Twice(pairs)
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_object)
+
+
+def parse(body: bytes) -> Any:
+    """The document in a body; objects whose keys came twice are a `_Twice`. Raises Refused for what is no JSON."""
+    try:
+        return _DECODER.decode(body.removeprefix(_BYTE_ORDER_MARK).decode())
+    except RecursionError:
+        raise Refused(400, f"The body is nested deeper than {MOST_DEEP} levels.", code="too_deep") from None
+    except UnicodeDecodeError as error:
+        raise Refused(400, "The body is not valid JSON: it is not UTF-8.") from error
+    except json.JSONDecodeError as error:
+        raise Refused(400, f"The body is not valid JSON: {error.msg} (character {error.pos:,}).") from error
+    except ValueError as error:  # Python reads no whole number of more than 4,300 digits
+        raise Refused(400, "The body holds a number of too many digits.") from error
+
+
+class RowReader:
+    """Reads the rows of one model version: `{"rows": [{column: cell}]}`, or one row without the list.
+
+    A column that had missing cells in training may be absent, which means null. Compiled once, at load.
+    """
+
+    def __init__(self, columns: Sequence[Column], options: Options, most_rows: int | None = None) -> None:
+        self._columns = tuple((column.name, check_of(column, options), column) for column in columns)
+        self._names = frozenset(column.name for column in columns)
+        self._all_optional = all(column.nullable for column in columns)
+        self._strict = options.strict
+        self._most_rows = options.max_rows if most_rows is None else most_rows
+
+    def cells_in(self, document: Any) -> int:
+        """About how many cells a parsed body has to be looked through for."""
+        rows = document.get("rows") if isinstance(document, dict) else None
+        return len(self._columns) * (len(rows) if isinstance(rows, list) else 1)
+
+    def read(self, body: bytes) -> list[Cells]:
+        """The rows of a body. Raises Refused: 400 for what is not JSON, 422 for what does not fit."""
+        return self.rows(parse(body))
+
+    def rows(self, document: Any) -> list[Cells]:
+        """The rows of a parsed body; images come out as bytes, further fields are left out. Raises Refused."""
+        found = _Findings()
+        given = self._given(document, found)
+        found.end_if_any()
+        alone = isinstance(given, dict)
+        read = [self._row(row, place, alone, found) for place, row in enumerate([given] if alone else given)]
+        found.end_if_any()
+        return read
+
+    def _given(self, document: Any, found: _Findings) -> Any:
+        """What stands under `rows`, if it is a row or a list of as many as are allowed."""
+        if not isinstance(document, dict):
+            found.add(None, (), "wrong_type", kind_of(document), _ROWS)
+            return None
+        if "rows" not in document:
+            found.add(None, ("rows",), "missing_field", "nothing", "a row, or a list of rows")
+            return None
+        if len(document) > 1 or type(document) is _Twice:
+            self._check_further(document, frozenset(["rows"]), None, (), found)
+        given = document["rows"]
+        if isinstance(given, dict):
+            return given
+        if not isinstance(given, list):
+            found.add(None, ("rows",), "wrong_type", kind_of(given), "a row, or a list of rows")
+        elif not given:
+            found.add(None, ("rows",), "too_few_rows", "an empty list", "at least one row")
+        elif len(given) > self._most_rows:
+            found.add(None, ("rows",), "too_many_rows", f"{len(given):,} rows", f"at most {self._most_rows:,} rows")
+        return given
+
+    def _row(self, row: Any, place: int, alone: bool, found: _Findings) -> Cells:
+        cells: Cells = {}
+        where: tuple[str | int, ...] = ("rows",) if alone else ("rows", place)
+        if not isinstance(row, dict):
+            found.add(place, where, "wrong_type", kind_of(row), _ROW)
+            return cells
+        known = 0
+        for name, check, column in self._columns:
+            cell = row.get(name, _ABSENT)
+            if cell is _ABSENT:
+                if not column.nullable:
+                    found.add(place, (*where, name), "missing_field", "nothing", expected_of(column))
+                cells[name] = None
+                continue
+            known += 1
+            try:
+                cells[name] = check(cell)
+            except CellError as error:
+                found.add(place, (*where, name), error.code, kind_of(cell), error.expected)
+        if not known and self._all_optional:
+            found.add(place, where, "no_columns", f"an object of {len(row):,} other fields", "the model's columns")
+        if known < len(row) or type(row) is _Twice:
+            self._check_further(row, self._names, place, where, found)
+        return cells
+
+    def _check_further(
+        self,
+        record: dict[str, Any],
+        known: frozenset[str],
+        place: int | None,
+        where: tuple[str | int, ...],
+        found: _Findings,
+    ) -> None:
+        """What else an object holds: nothing if `strict`, and otherwise what has one meaning only."""
+        if isinstance(record, _Twice):
+            found.add(place, (*where, record.key), "duplicate_field", "the field twice", "each field once")
+        for name, value in record.items():
+            if name in known:
+                continue
+            if self._strict:
+                found.add(place, (*where, name), "unknown_field", kind_of(value), "only fields that are known")
+            elif fault := _fault_of(value, len(where) + 2):
+                found.add(place, (*where, name), *fault)
+
+
+class _Findings:
+    """What is wrong with a request: the first of it named, more of it counted, and no time spent on the rest."""
+
+    def __init__(self) -> None:
+        self._named: list[FieldProblem] = []
+        self._count = 0
+
+    def add(self, row: int | None, place: tuple[str | int, ...], code: str, got: str, expected: str) -> None:
+        self._count += 1
+        if self._count <= MOST_FIELDS:
+            field = "body" if not place else "row" if isinstance(place[-1], int) else shown_name(place[-1])
+            problem = FieldProblem(
+                row=row, field=field, pointer=pointer_to(*place), code=code, got=got, expected=expected
+            )
+            self._named.append(problem)
+        elif self._count >= MOST_COUNTED:
+            raise refused_fields(self._named, self._count, at_least=True)
+
+    def end_if_any(self) -> None:
+        if self._named:
+            raise refused_fields(self._named, self._count)
+
+
+def _fault_of(value: Any, depth: int) -> tuple[str, str, str] | None:
+    """Code, what came and what was expected, of a value that is not looked at and yet cannot be let pass."""
+    if isinstance(value, float):
+        return None if math.isfinite(value) else ("not_finite", kind_of(value), "a finite number")
+    if not isinstance(value, dict | list):
+        return None
+    if depth > MOST_DEEP:
+        return "too_deep", "deeper nesting", f"at most {MOST_DEEP} levels of nesting"
+    if isinstance(value, _Twice):
+        return "duplicate_field", "a field twice", "each field once"
+    inner = value.values() if isinstance(value, dict) else value
+    return next((fault for each in inner if (fault := _fault_of(each, depth + 1))), None)
