@@ -16,7 +16,8 @@ from pathlib import Path
 
 TICKS = os.sysconf("SC_CLK_TCK")
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
-LOST = 0  # the status of a request whose connection was closed or refused
+LOST = 0  # the status of a request whose connection was closed or refused, or which got no answer in time
+UNSENT = -1  # and of one that found no free connection
 
 
 @dataclass
@@ -126,11 +127,11 @@ async def closed_loop(port: int, requests: Sequence[bytes], connections: int, se
 
 
 async def open_loop(
-    port: int, requests: Sequence[bytes], rate: float, seconds: float, most_open: int = 512, patience: float = 30.0
+    port: int, requests: Sequence[bytes], rate: float, seconds: float, most_open: int = 900, patience: float = 30.0
 ) -> Load:
     """So many requests a second whatever the server does, each timed from the moment when it was due.
 
-    A request that finds all of `most_open` connections busy counts as lost, like one without an answer in time.
+    A request that finds all of `most_open` connections busy is not sent.
     """
     loop = asyncio.get_running_loop()
     load = Load()
@@ -167,7 +168,7 @@ async def open_loop(
         elif number % 50 == 0:
             await asyncio.sleep(0)  # late: answers must be read all the same
         if under_way >= most_open:
-            load.statuses[LOST] += 1
+            load.statuses[UNSENT] += 1
             continue
         under_way += 1
         content = requests[number % len(requests)]

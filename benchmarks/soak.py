@@ -22,7 +22,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
-from load import LOST, closed_loop, open_loop, request, resident_bytes
+from load import LOST, UNSENT, closed_loop, open_loop, request, resident_bytes
 
 from serving import Contender, customers, free_port, make_model, our_command, running
 
@@ -32,6 +32,7 @@ CAPACITY_SECONDS = 15.0
 OVERLOAD_SECONDS = 30.0
 WARM_SECONDS = 120.0
 EVERY_SECONDS = 5.0
+SAID = {LOST: "no answer", UNSENT: "not sent"}
 
 
 def main() -> None:
@@ -66,7 +67,7 @@ def soak(process: int, port: int, requests: list[bytes], rate: float, seconds: f
     """The load, and what became of memory."""
     with memory_of(process) as seen:
         load = asyncio.run(open_loop(port, requests, rate, seconds))
-    others = {status: count for status, count in load.statuses.items() if status != 200 and count}
+    others = {SAID.get(status, status): count for status, count in load.statuses.items() if status != 200 and count}
     print(
         f"{seconds / 60:.0f} min at {rate:,.0f}/s: {load.served:,} answers, others {others or 'none'}; median "
         f"{1000 * float(np.median(load.seconds)):.1f} ms, p99 {1000 * float(np.quantile(load.seconds, 0.99)):.1f} ms"
@@ -81,12 +82,11 @@ def overload(port: int, requests: list[bytes], capacity: float) -> None:
     """Three times the capacity, from as many connections as it takes."""
     load = asyncio.run(open_loop(port, requests, TIMES * capacity, OVERLOAD_SECONDS))
     served = load.served / load.wall
-    told = {status or "no answer": count for status, count in sorted(load.statuses.items()) if count}
+    told = {SAID.get(status, status): count for status, count in sorted(load.statuses.items()) if count}
     print(
         f"{TIMES:g} times the capacity: {served:,.0f}/s served, {served / capacity:.0%} of the capacity; {told}; "
         f"p99 of the served {1000 * float(np.quantile(load.seconds, 0.99)):.0f} ms"
     )
-    assert LOST not in load.statuses or not load.statuses[LOST], "requests without any answer"
 
 
 @contextmanager

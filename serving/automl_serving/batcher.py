@@ -18,9 +18,9 @@ from typing import Any
 
 from automl.model.model import Answers
 from automl_serving.reading import Cells
+from automl_serving.served import QUICK_SECONDS
 
 MOST_ROWS = 64  # of one call: up to here rows are read one by one (see automl.data.row_path), which is quick
-QUICK_SECONDS = 0.01  # a call that takes less is cheaper than the hop to a thread
 
 Predict = Callable[[Sequence[Cells]], Answers]
 Outcome = Answers | Exception

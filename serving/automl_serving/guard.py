@@ -81,6 +81,8 @@ class Guard:
         self._keyring = keyring
         self._limits = Limits(options.max_in_flight, workers)
         self._keyless = Rate.parse(options.rate) if options.rate else None
+        # Made once: when it is needed, there is no time to make it.
+        self._busy = _later(503, "The server is busy; try again in a second.", 1)
         self.note_refusal: Callable[[str, int], None] = lambda need, status: None  # whoever counts replaces it
 
     async def __call__(self, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
@@ -106,7 +108,7 @@ class Guard:
         if need == "health":
             return None
         if self._limits.is_full:
-            return _later(503, "The server is busy; try again in a second.", 1)
+            return self._busy
         key: KnownKey | None = None
         if self._takes_key(need):
             given = _key_in(headers)

@@ -36,10 +36,6 @@ class ServedModel:
     example_answer: Mapping[str, Any] = field(default_factory=dict)
     margin: float | None = None
 
-    def is_quick(self, rows: int) -> bool:
-        """Will so many rows be answered before anybody notices?"""
-        return self.seconds * rows < QUICK_SECONDS
-
     def predict(self, rows: Sequence[Cells]) -> Answers:
         """Answers for validated rows; DataError if a cell turns out to be unusable after all."""
         return self.model.answer(list(rows))

@@ -10,9 +10,9 @@ import pytest
 
 from automl.errors import DataError
 from automl.model.model import Answers
-from automl_serving.batcher import MOST_ROWS, QUICK_SECONDS, Batcher
+from automl_serving.batcher import MOST_ROWS, Batcher
 from automl_serving.contract import Cells
-from automl_serving.served import ServedModel
+from automl_serving.served import QUICK_SECONDS, ServedModel
 
 QUICK, SLOW = 0.0, QUICK_SECONDS  # what one row takes: in the loop, and in a thread
 
