@@ -55,7 +55,11 @@ NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="The key's nam
 
 def add(app: typer.Typer) -> None:
     """Add the group to the application."""
-    group = typer.Typer(help="The keys that clients show to an endpoint.", no_args_is_help=True)
+    group = typer.Typer(
+        help="The keys that clients show to an endpoint.",
+        epilog="Example: automl keys create website --scope predict",
+        no_args_is_help=True,
+    )
     group.command(epilog="Example: automl keys create website --scope predict --rate 100/s")(create)
     group.command("list", epilog="Example: automl keys list --json")(list_keys)
     group.command(epilog="Example: automl keys rotate website --overlap 24h")(rotate)
