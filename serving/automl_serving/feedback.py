@@ -42,6 +42,7 @@ from automl_serving.served import ServedModel
 MOST_LABELS = 100_000  # of one request
 MOST_SHOWN = 100  # unknown ids in an answer, classes in the schema
 LONGEST_NUMBER = 100  # characters
+LONGEST_CELL = 131_072  # characters: csv's own limit, which whoever reads tables in this process may have raised
 ID = re.compile("[A-Za-z0-9-]{1,64}")
 SPECIAL = re.compile(r"[\\^$.|?*+()\[\]{}/]")
 CSV = "text/csv"
@@ -181,6 +182,8 @@ def _of_csv(body: bytes) -> Iterator[tuple[str, str]]:
         lines = list(csv.reader(io.StringIO(body.decode("utf-8-sig"), newline="")))
     except (UnicodeDecodeError, csv.Error) as error:
         raise Refused(400, "The body is not a CSV in UTF-8.", code="malformed_csv") from error
+    if any(len(cell) > LONGEST_CELL for line in lines for cell in line):
+        raise Refused(400, f"A cell of the CSV is longer than {LONGEST_CELL:,} characters.", code="malformed_csv")
     lines = [line for line in lines if line]
     header = [name.strip().casefold() for name in lines[0]] if lines else []
     columns = [header.index(name) if name in header else -1 for name in ("id", "label")]
