@@ -75,7 +75,7 @@ def evaluate(
     if final := split.final():
         train, valid = (bench.examples.take(rows) for rows in final)
         trial.keep(trial.fit(split.folds, train, valid)[0], valid.features)
-    measured = trial.measured()
+    seconds, measured = time.time() - started, trial.measured()  # a curve says nothing of what a trial takes
     curve = trial.curve(next(bench.folds()), alone) if trial.draws_curve else ()
     rows = split.validated
     result = TrialResult(
@@ -84,7 +84,7 @@ def evaluate(
         parameters=dict(spec.parameters),
         loss=bench.loss(bench.examples.take(rows), out_of_fold[rows]),
         fold_losses=tuple(losses),
-        seconds=time.time() - started,
+        seconds=seconds,
         predict_ms_per_row=1000 * predicting / max(len(rows), 1),
         curve=curve,
         **measured,
