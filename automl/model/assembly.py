@@ -48,7 +48,7 @@ def assemble(
     outputs = evidence.sampled(offer.result.number for offer in (*offered, *leading))
     pool = evidence.pool(outputs, offered)
     chooser = Chooser(pool, limits)
-    choices = tuple(evidence.choice(name, chooser.choose(name), offered) for name in PREFERENCES)
+    choices = tuple(evidence.choice(name, chooser.choose(name), offered, limits) for name in PREFERENCES)
     chosen = next(choice for choice in choices if choice.name == limits.prefer)
     model, honest, scores = _judged(evidence, chosen)
     if not len(split.holdout):

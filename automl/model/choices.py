@@ -32,6 +32,7 @@ OF_EACH_FAMILY = 2  # of every architecture are among them: what differs adds mo
 LEARNERS_SHARE = 0.6
 MODERATE_BYTES = 45e6  # of all learners; a model stays under 50 MB unless more is allowed, or nothing smaller is there
 FEWEST_LEARNERS = 2  # of a balanced member's folds answer at least
+FEWEST_OF_BEST = 4  # of a member of the best: fewer of each cost less than to leave a family out (glass: .588 or .525)
 QUICK = Cost(row_ms=1.0, bytes=40e6)  # the learners of a model that answers a row within 2 ms and stays under 50 MB
 DOUBLINGS = 5  # of that, where nothing so quick is good enough
 MOST_GIVEN = 0.1  # of the gain over the best constant, whatever the noise
@@ -142,13 +143,21 @@ def offers(results: Sequence[TrialResult], learners: int, limits: Limits) -> tup
     )
 
 
-def thinned(spent: Cost, learners: int) -> int:
-    """How many of so many learners a member may answer a balanced model's rows with; all, if they are quick and small.
+def spare(found: Sequence[Offer], learners: int) -> float:
+    """By how much the best ensemble may exceed its limit before it is thinned; single learners cannot be."""
+    return 1.0 if any(offer.single for offer in found) else max(learners / FEWEST_OF_BEST, 1.0)
+
+
+def thinned(name: Preference, spent: Cost, learners: int, limits: Limits) -> int:
+    """How many of so many learners a member of a choice may answer with; all, if together they are quick and small.
 
     To average fewer learners costs far less than to leave a member out.
     """
-    share = min(QUICK.row_ms / max(spent.row_ms, QUICK.row_ms), QUICK.bytes / max(spent.bytes, QUICK.bytes))
-    return max(int(share * learners), 1)
+    limit = limits.learners
+    if name == "balanced":
+        limit = Cost(min(QUICK.row_ms, limit.row_ms), min(QUICK.bytes, limit.bytes))
+    pairs = ((limit.row_ms, spent.row_ms), (limit.bytes, spent.bytes))
+    return max(int(learners * min((most / cost for most, cost in pairs if cost > most), default=1.0)), 1)
 
 
 def shortlist(found: Sequence[Offer]) -> list[Offer]:
@@ -185,7 +194,7 @@ class Chooser:
     @cached_property
     def _best(self) -> dict[int, int]:
         # The least of all is offered even where it does not keep to the limits.
-        return select_members(self._pool, self._limit) or select_members(self._pool)
+        return select_members(self._pool, self._limit.times(self._pool.spare)) or select_members(self._pool)
 
     def _balanced(self) -> dict[int, int]:
         pool, best, quick = self._pool, self._best, QUICK.times(self._spare)

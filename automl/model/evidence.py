@@ -14,7 +14,7 @@ from automl.data.dataset import Array, Dataset
 from automl.data.splits import FEW_ROWS, Split
 from automl.hooks import find_architecture
 from automl.metrics import Metric
-from automl.model.choices import Choice, Offer, Preference, thinned
+from automl.model.choices import Choice, Limits, Offer, Preference, spare, thinned
 from automl.model.honest import units_of
 from automl.model.model import Card, Member
 from automl.search.balance import load_learner
@@ -73,6 +73,7 @@ class Evidence:
         """The offers with their outputs for `rows`, in their order."""
         target, weights = self.dataset.target[self.rows], self.row_weights(self.rows)
         few = len(self.dataset) < FEW_ROWS
+        learners = len(self.homes(offered[0].result.number))
         return Pool(
             outputs={offer.result.number: outputs[offer.result.number] for offer in offered},
             target=target,
@@ -82,16 +83,17 @@ class Evidence:
             deadline=self.deadline,
             units=units_of(self.split, self.rows),
             row_weights=weights,
-            learners=len(self.homes(offered[0].result.number)),
+            learners=learners,
+            spare=spare(offered, learners),
             families={offer.result.number: offer.result.architecture for offer in offered} if few else {},
         )
 
-    def choice(self, name: Preference, counts: Mapping[int, int], offered: Sequence[Offer]) -> Choice:
+    def choice(self, name: Preference, counts: Mapping[int, int], offered: Sequence[Offer], limits: Limits) -> Choice:
         """A choice by its counts; its score is that of all validated rows."""
         chosen = [offer for offer in offered if offer.result.number in counts]
         total, spent = sum(counts.values()), sum((offer.cost for offer in chosen), Cost())
         there = {offer.result.number: 1 if offer.single else len(self.homes(offer.result.number)) for offer in chosen}
-        kept = {number: thinned(spent, many) if name == "balanced" else many for number, many in there.items()}
+        kept = {number: thinned(name, spent, many, limits) for number, many in there.items()}
         costs = [offer.cost.times(kept[offer.result.number] / there[offer.result.number]) for offer in chosen]
         choice = Choice(
             name=name,

@@ -131,10 +131,11 @@ def _judges(model: Model, dataset: Dataset, split: Split) -> list[_Judge]:
     rng = np.random.default_rng(model.problem.seed)
     if len(split.holdout) >= MOST_ROWS // 2:
         return [_judge(model, dataset, split.holdout, MOST_ROWS, rng)]
-    if split.forward or any(len(member.learners) != split.folds for member in model.members):
+    fewest = min((len(member.learners) for member in model.members), default=0)
+    if split.forward or fewest < min(split.folds, 2):  # a single one of several folds was taught with all rows
         return []
     judges = []
-    for fold in range(split.folds):
+    for fold in range(fewest):  # the first folds' learners answer
         members = tuple(replace(member, learners=member.learners[fold : fold + 1]) for member in model.members)
         valid = split.fold(fold)[1]
         judges.append(_judge(replace(model, members=members), dataset, valid, MOST_ROWS // split.folds, rng))

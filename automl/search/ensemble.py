@@ -24,6 +24,7 @@ ROUNDS = 25  # more gave no measurable gain (Salinas & Erickson, TabRepo, AutoML
 PATIENCE = 5  # rounds without a gain; what comes after them was never worth its time (measured on nine tables)
 CANDIDATES = 30  # the best by their own loss; the first round tries all of them
 NARROWED = 15  # the best of the first round; later rounds try these
+EQUAL = 2.0  # standard errors of a difference within which chance decides: averaging equals is safer than choosing
 WORTH = 1e-4  # relative gain that pays for a further member; of few rows half a row, 0.5 / rows
 
 # Rows to choose by, of many: their noise is below what members differ by, and the choice costs the same at any size.
@@ -58,9 +59,10 @@ class Pool:
 
     `costs` by number: nothing where left out. Trials no better than `floor`, the loss of the best constant, are no
     candidates if there is any better one. `units`: int64 per row, the same where rows hang together; `row_weights`:
-    float64 per row, how much it counts. `learners`: how many each trial has. The choosing ends early at the
-    `deadline` (a `time.time()` instant). `families`: the architecture of each trial, given where rows are so few that
-    chance would choose among them.
+    float64 per row, how much it counts. `learners`: how many each trial has. `spare`: how many times a model's limit
+    its members may cost, because fewer of their learners can answer for it. The choosing ends early at the `deadline`
+    (a `time.time()` instant). `families`: the architecture of each trial, given where rows are so few that chance would
+    choose among them.
     """
 
     outputs: Mapping[int, Array]
@@ -72,6 +74,7 @@ class Pool:
     units: Array | None = None
     row_weights: Array | None = None
     learners: int = 1
+    spare: float = 1.0
     families: Mapping[int, str] = field(default_factory=dict)
 
     def loss(self, outputs: Array) -> float:
@@ -121,7 +124,8 @@ def select_members(pool: Pool, limit: Cost = UNLIMITED) -> dict[int, int]:
     total = np.sum([pool.outputs[number] for number in chosen], axis=0)
     best, best_size = pool.loss(total / len(chosen)), len(chosen)
     worth = max(WORTH, 0.5 / len(pool.target))
-    for size in range(len(chosen) + 1, ROUNDS + 1):
+    most = 2 * len(chosen) if pool.families else ROUNDS  # of few rows half of the say stays with the equals
+    for size in range(len(chosen) + 1, most + 1):
         if time.time() >= pool.deadline or size - best_size > PATIENCE:
             break
         spent = pool.cost(set(chosen))
@@ -143,7 +147,7 @@ def select_members(pool: Pool, limit: Cost = UNLIMITED) -> dict[int, int]:
 def _beginning(pool: Pool, candidates: list[int], limit: Cost) -> list[int]:
     """The best candidate; where `families` are told, with the best one of each other family that is its equal.
 
-    Equal: the losses differ by no more than the standard error of that difference.
+    Equal: the losses differ by no more than EQUAL standard errors of that difference.
     """
     chosen = candidates[:1]
     if not pool.families:
@@ -156,7 +160,7 @@ def _beginning(pool: Pool, candidates: list[int], limit: Cost) -> list[int]:
             continue
         seen.add(pool.families[number])
         doubt = noise.error(noise.losses(pool.outputs[number]), best)
-        equal = losses[number] - losses[chosen[0]] <= doubt
+        equal = losses[number] - losses[chosen[0]] <= EQUAL * doubt
         if equal and pool.cost([*chosen, number]).within(limit):
             chosen.append(number)
     return chosen

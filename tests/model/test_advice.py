@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -96,6 +97,12 @@ def test_importance_is_measured_on_rows_that_were_not_learned(
     falls = [column.fall for column in found.columns]
     assert falls == sorted(falls, reverse=True)
     assert {"tenure", "Contract", "InternetService"} & {column.name for column in found.columns[:6]}
+    thinned = tuple(replace(member, learners=member.learners[:2]) for member in model.members)
+    fewer = importance(
+        replace(model, members=thinned), dataset, split, find_metric(model.card.metric), time.time() + 60
+    )
+    assert fewer is not None, "two of the folds can still judge"
+    assert fewer.rows < found.rows
 
 
 def test_a_fit_gives_its_account(churn_fit: tuple[Store, FitResult]) -> None:

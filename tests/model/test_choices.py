@@ -6,6 +6,7 @@ import json
 import math
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ from automl.hooks import find_architecture
 from automl.metrics import find_metric
 from automl.model.artifact import SelfTest, load_model, read_card, save_model, verify_model
 from automl.model.assembly import Assembly, assemble
-from automl.model.choices import PREFERENCES, Chooser, Limits, offers, shortlist
+from automl.model.choices import PREFERENCES, Chooser, Limits, Offer, offers, shortlist, spare, thinned
 from automl.model.honest import nested_scores
 from automl.search.ensemble import Cost, Pool
 from automl.search.events import TrialSpec
@@ -80,6 +81,27 @@ def test_every_choice_keeps_to_the_limits() -> None:
     for name in PREFERENCES:
         spent = pool.cost(Chooser(pool, limits).choose(name))
         assert spent.within(limits.learners)
+
+
+def test_a_family_too_many_for_the_limit_is_kept_with_fewer_learners_of_each() -> None:
+    costs = {number: Cost(1.0, 20e6) for number in range(3)}
+    errors, limits = {0: 0.30, 1: 0.31, 2: 0.32}, Limits()
+    assert len(Chooser(world(errors, costs), limits).choose("best")) == 2, "three times 20 MB are over 45 MB"
+    roomy = replace(world(errors, costs), learners=8, spare=spare([], 8))
+    chosen = Chooser(roomy, limits).choose("best")
+    assert set(chosen) == {0, 1, 2}
+    kept = thinned("best", roomy.cost(chosen), 8, limits)
+    assert kept == 6
+    assert roomy.cost(chosen).times(kept / 8).within(limits.learners)
+    assert thinned("best", roomy.cost([0]), 8, limits) == 8
+    assert spare([Offer(result(0, 0.1, 5.0, 1000), single=True)], 8) == 1.0, "a single learner cannot be thinned"
+
+
+@pytest.mark.parametrize("limits", [Limits(max_bytes=1_000_000), Limits(max_latency_ms=5.0)])
+def test_thinned_members_keep_to_what_was_asked(limits: Limits) -> None:
+    spent = limits.learners.times(spare([], 8)) if limits.max_latency_ms else Cost(9.0, 2e6)
+    for name in PREFERENCES:
+        assert spent.times(thinned(name, spent, 8, limits) / 8).within(limits.learners)
 
 
 def test_what_is_too_large_as_a_whole_is_offered_as_one_learner() -> None:

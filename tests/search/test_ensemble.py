@@ -120,6 +120,17 @@ def test_few_members_where_more_gain_next_to_nothing() -> None:
     assert len(select_members(Pool(outputs, target, find_metric("rmse")))) <= 12
 
 
+def test_of_few_rows_equal_families_keep_half_the_say() -> None:
+    rng = np.random.default_rng(7)
+    target = rng.normal(size=120)
+    noise = rng.normal(size=(4, 120)) * np.array([[0.50], [0.52], [0.55], [3.0]])
+    outputs = dict(enumerate(target + noise))
+    families = {0: "one", 1: "other", 2: "third", 3: "hopeless"}
+    counts = select_members(Pool(outputs, target, find_metric("rmse"), families=families))
+    assert set(counts) == {0, 1, 2}, "chance would choose between the three; the last is worse than by chance"
+    assert sum(counts.values()) <= 2 * len(counts)
+
+
 def test_of_many_rows_enough_are_chosen_by_and_the_rare_class_is_among_them() -> None:
     rng = np.random.default_rng(6)
     few = rng.integers(0, 2, 500)
