@@ -39,13 +39,24 @@ class Postgres:
 
     def new_database(self) -> str:
         """The SQLAlchemy URL of an empty database."""
+        name = f"test_{uuid.uuid4().hex}"
+        self._execute(f'CREATE DATABASE "{name}"')
+        return self._url(name)
+
+    def emptied_database(self) -> str:
+        """The SQLAlchemy URL of a database that tests use one after another, now empty: quicker than a new one."""
+        self._execute("DROP SCHEMA public CASCADE", "CREATE SCHEMA public")
+        return self._url("postgres")
+
+    def _execute(self, *statements: str) -> None:
         import psycopg
 
-        name = f"test_{uuid.uuid4().hex}"
-        with psycopg.connect(
-            f"host=127.0.0.1 port={self._port} user=automl dbname=postgres", autocommit=True
-        ) as session:
-            session.execute(f'CREATE DATABASE "{name}"'.encode())
+        place = f"host=127.0.0.1 port={self._port} user=automl dbname=postgres"
+        with psycopg.connect(place, autocommit=True) as session:
+            for statement in statements:
+                session.execute(statement.encode())
+
+    def _url(self, name: str) -> str:
         return f"postgresql+psycopg://automl@127.0.0.1:{self._port}/{name}"
 
     def _run(self, program: str, *words: str) -> None:

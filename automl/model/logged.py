@@ -14,13 +14,12 @@ from automl.data.cells import as_text
 from automl.errors import OptionError, nearest
 from automl.model.model import Answers, Model
 from automl.store import LoggedPrediction
-from automl.store.log_key import log_key
+from automl.store.log_key import hashed, hashed_key, log_key
 
 Kept = Literal["full", "hashed", "none"]
 Discretion = Callable[[LoggedPrediction], LoggedPrediction]
 
 HASH = "hash"  # the only key of what stands in the place of a hashed cell
-HASH_BYTES = 16
 
 
 def log_entries(
@@ -31,11 +30,12 @@ def log_entries(
     latency_ms: float | None = None,
     flags: Sequence[Mapping[str, str]] | None = None,
     role: str = "champion",
+    keys: Sequence[str | None] | None = None,
 ) -> list[LoggedPrediction]:
     """One entry per row, each with a new id.
 
     `version` is (name, number); `rows` hold the raw cells as JSON has them, `flags` what is odd in each by column.
-    `role`: see `LoggedPrediction`.
+    `role` and `keys`: see `LoggedPrediction`.
     """
     moment = datetime.now(UTC)
     name, number = version
@@ -53,6 +53,7 @@ def log_entries(
             latency_ms=latency_ms,
             flags=None if flags is None else flags[position],
             role=role,
+            key=None if keys is None else keys[position],
         )
         for position, row in enumerate(rows)
     ]
@@ -91,29 +92,35 @@ def discretion(kept: str, folder: Path) -> Discretion | None:
 
     `full` keeps each cell as it came: checks compare cells with those of the training, and a retraining learns from
     them. `hashed` keeps a keyed hash of each cell, `none` no features; then checks watch only the answers and the
-    labels, and there is no retraining from the log. Raises OptionError for another word, StoreError without a key.
+    labels, and there is no retraining from the log. In both, the key of a row becomes its hash. Raises OptionError for
+    another word, StoreError without a key.
     """
     if kept not in get_args(Kept):
         raise OptionError(f"The log cannot keep {kept!r} of the features.", nearest(kept, get_args(Kept)))
     if kept == "full":
         return None
-    if kept == "none":
-        return lambda entry: replace(entry, features={})
     key = log_key(folder)
-    return lambda entry: replace(
-        entry, features={column: _hashed(cell, column, key) for column, cell in entry.features.items()}
-    )
+
+    def discreet(entry: LoggedPrediction) -> LoggedPrediction:
+        cells = entry.features.items() if kept == "hashed" else ()
+        features = {column: _hashed(cell, column, key) for column, cell in cells}
+        return replace(entry, features=features, key=None if entry.key is None else hashed_key(entry.key, key))
+
+    return discreet
 
 
 def hides_features(entry: LoggedPrediction) -> bool:
     """Does the log hold no features of this row, or only hashes of them?"""
-    return not entry.features or any(isinstance(cell, dict) and HASH in cell for cell in entry.features.values())
+    return are_hidden(entry.features)
+
+
+def are_hidden(features: Mapping[str, Any]) -> bool:
+    """Are there no cells, or hashes in their place?"""
+    cells = features.values()
+    return not features or (dict in map(type, cells) and any(isinstance(cell, dict) and HASH in cell for cell in cells))
 
 
 def _hashed(cell: Any, column: str, key: bytes) -> Any:
-    """Equal cells of a column have equal hashes; a missing cell stays missing. BLAKE2 with a key (RFC 7693)."""
+    """Equal cells of a column have equal hashes; a missing cell stays missing."""
     text = as_text(cell)
-    if text is None:
-        return None
-    content = f"{len(column)}:{column}{text}".encode("utf-8", "surrogatepass")
-    return {HASH: hashlib.blake2b(content, key=key, digest_size=HASH_BYTES).hexdigest()}
+    return None if text is None else {HASH: hashed(text, column, key)}

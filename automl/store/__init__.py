@@ -14,26 +14,47 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from automl.store.alerts import Alert, Alerts
 from automl.store.audit import AuditEntry, AuditTrail
 from automl.store.checks import CheckRecord, Checks
 from automl.store.database import open_database
+from automl.store.decisions import Decision, Decisions
+from automl.store.jobs import Job, Jobs
 from automl.store.keys import Keys
-from automl.store.predictions import LabelResult, LoggedPrediction, PredictionLog
+from automl.store.labels import KeyLabel, LabelResult
+from automl.store.leases import Leases
+from automl.store.predictions import LoggedPrediction, PredictionLog, Span
+from automl.store.recent import Recent
+from automl.store.rollouts import Rollout, Rollouts
+from automl.store.traffic import Traffic
 from automl.store.versions import CHALLENGER, CHAMPION, PREVIOUS, Version, Versions
 
 __all__ = [
     "CHALLENGER",
     "CHAMPION",
     "PREVIOUS",
+    "Alert",
+    "Alerts",
     "AuditEntry",
     "AuditTrail",
     "CheckRecord",
     "Checks",
+    "Decision",
+    "Decisions",
+    "Job",
+    "Jobs",
+    "KeyLabel",
     "Keys",
     "LabelResult",
+    "Leases",
     "LoggedPrediction",
     "PredictionLog",
+    "Recent",
+    "Rollout",
+    "Rollouts",
+    "Span",
     "Store",
+    "Traffic",
     "Version",
     "Versions",
     "default_store_folder",
@@ -46,7 +67,8 @@ def default_store_folder() -> Path:
 
 
 class Store:
-    """`versions`, `log`, `checks`, `keys`, `audit`, and the folder they live in.
+    """`versions`, `log`, `checks`, `keys`, `audit`, `leases`, `jobs`, `decisions`, `rollouts`, `alerts`, `recent`,
+    `traffic`, and the folder they live in.
 
     `database` is an SQLAlchemy URL (or AUTOML_DATABASE); without it, SQLite inside the folder.
     """
@@ -56,9 +78,16 @@ class Store:
         self.engine = open_database(self.folder, database or os.environ.get("AUTOML_DATABASE"))
         self.audit = AuditTrail(self.engine)
         self.versions = Versions(self.engine, self.folder / "models", self.audit)
-        self.log = PredictionLog(self.engine, self.audit)
+        self.log = PredictionLog(self.engine, self.audit, self.folder)
         self.checks = Checks(self.engine)
         self.keys = Keys(self.engine, self.audit)
+        self.leases = Leases(self.engine)
+        self.jobs = Jobs(self.engine)
+        self.decisions = Decisions(self.engine)
+        self.rollouts = Rollouts(self.engine)
+        self.alerts = Alerts(self.engine)
+        self.recent = Recent(self.engine)
+        self.traffic = Traffic(self.engine)
 
     @property
     def runs_folder(self) -> Path:

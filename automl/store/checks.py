@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Engine, insert, select
+from sqlalchemy import Engine, Row, insert, select
 
 from automl.store import database
 
@@ -27,6 +27,7 @@ class CheckRecord:
     summary: Mapping[str, Any]
     report: str | None = None
     time: datetime = datetime.min
+    sequence: int = 0
 
 
 class Checks:
@@ -46,6 +47,7 @@ class Checks:
                     time=datetime.now(UTC),
                     verdict=record.verdict,
                     rows=record.rows,
+                    last=record.summary.get("last"),
                     summary=dict(record.summary),
                     report=record.report,
                 )
@@ -56,7 +58,23 @@ class Checks:
         table = database.checks
         with self._reader.connect() as connection:
             found = connection.execute(select(table).where(table.c.name == name).order_by(table.c.sequence))
-            return [
-                CheckRecord(row.name, row.number, row.verdict, row.rows, row.summary, row.report, row.time)
-                for row in found
-            ]
+            return [record_of(row) for row in found]
+
+    def recent(self, name: str, limit: int) -> list[CheckRecord]:
+        """The newest checks of a model, oldest of them first."""
+        table = database.checks
+        statement = select(table).where(table.c.name == name).order_by(table.c.sequence.desc()).limit(limit)
+        with self._reader.connect() as connection:
+            return [record_of(row) for row in connection.execute(statement)][::-1]
+
+    def find(self, name: str, sequence: int) -> CheckRecord | None:
+        """The check of a model with this number; None if there is none."""
+        table = database.checks
+        with self._reader.connect() as connection:
+            row = connection.execute(select(table).where(table.c.sequence == sequence, table.c.name == name)).first()
+        return None if row is None else record_of(row)
+
+
+def record_of(row: Row[Any]) -> CheckRecord:
+    """A row of the table as a record."""
+    return CheckRecord(row.name, row.number, row.verdict, row.rows, row.summary, row.report, row.time, row.sequence)

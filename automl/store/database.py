@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import sqlite3
 import time
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ from typing import Any
 from sqlalchemy import (
     JSON,
     Column,
+    Connection,
     DateTime,
     Engine,
     ExceptionContext,
@@ -92,7 +95,18 @@ predictions = Table(
     Column("latency_ms", Float),
     Column("flags", JSON),
     Column("role", String(16), nullable=False, server_default="champion"),
+    Column("key", String(200)),
     Index("predictions_of_model", "name", "sequence"),
+    Index("predictions_of_version", "name", "number", "sequence", "role", "time"),  # counted and cut without the rows
+    Index("predictions_in_time", "name", "time"),
+)
+# Costs nothing where clients send no keys.
+Index(
+    "predictions_of_key",
+    predictions.c.name,
+    predictions.c.key,
+    sqlite_where=predictions.c.key.is_not(None),
+    postgresql_where=predictions.c.key.is_not(None),
 )
 
 labels = Table(
@@ -114,6 +128,7 @@ checks = Table(
     Column("time", UtcDateTime, nullable=False),
     Column("verdict", String(16), nullable=False),
     Column("rows", Integer, nullable=False),
+    Column("last", Integer),
     Column("summary", JSON, nullable=False),
     Column("report", Text),
 )
@@ -142,6 +157,64 @@ keys = Table(
     Column("created", UtcDateTime, nullable=False),
     Column("expires", UtcDateTime),
     Column("revoked", UtcDateTime),
+)
+
+leases = Table(
+    "leases",
+    metadata,
+    Column("name", String(128), primary_key=True),
+    Column("owner", String(128), nullable=False),
+    Column("expires", UtcDateTime, nullable=False),
+)
+
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("sequence", Integer, primary_key=True, autoincrement=True),
+    Column("name", String(64), nullable=False, index=True),
+    Column("stage", String(16), nullable=False),
+    Column("why", Text, nullable=False),
+    Column("begun", UtcDateTime, nullable=False),
+    Column("changed", UtcDateTime, nullable=False),
+    Column("detail", JSON, nullable=False),
+)
+
+decisions = Table(
+    "decisions",
+    metadata,
+    Column("sequence", Integer, primary_key=True, autoincrement=True),
+    Column("name", String(64), nullable=False, index=True),
+    Column("kind", String(16), nullable=False),
+    Column("time", UtcDateTime, nullable=False),
+    Column("outcome", String(16), nullable=False),
+    Column("why", Text, nullable=False),
+    Column("record", Text, nullable=False),
+    Column("digest", String(64), nullable=False),
+    Column("before", String(64), nullable=False),
+)
+
+rollouts = Table(
+    "rollouts",
+    metadata,
+    Column("sequence", Integer, primary_key=True, autoincrement=True),
+    Column("name", String(64), nullable=False, index=True),
+    Column("number", Integer, nullable=False),
+    Column("stage", String(16), nullable=False),
+    Column("share", Float, nullable=False),
+    Column("time", UtcDateTime, nullable=False),
+    Column("why", Text, nullable=False),
+)
+
+alerts = Table(
+    "alerts",
+    metadata,
+    Column("sequence", Integer, primary_key=True, autoincrement=True),
+    Column("name", String(64), nullable=False, index=True),
+    Column("time", UtcDateTime, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("subject", String(64), nullable=False, server_default=""),
+    Column("why", Text, nullable=False),
+    Column("sent", JSON, nullable=False),
 )
 
 
@@ -185,8 +258,22 @@ def reader_of(engine: Engine) -> Engine:
     return engine.execution_options(**{READING: True})
 
 
+def transaction(engine: Engine, connection: Connection | None) -> AbstractContextManager[Connection]:
+    """The transaction that a caller has begun, or one of its own that ends with the block."""
+    return engine.begin() if connection is None else contextlib.nullcontext(connection)
+
+
+def one_writer(connection: Connection, table: Table) -> None:
+    """Wait until no other transaction writes this table, for what is read, compared and then written.
+
+    SQLite has one writer at a time by itself. Readers never wait.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.execute(text(f'LOCK TABLE "{table.name}" IN SHARE ROW EXCLUSIVE MODE'))
+
+
 def _complete(engine: Engine) -> None:
-    """Create the tables that are not there, and add the columns that an older release did not have."""
+    """Create the tables that are not there, and add the columns and indexes that an older release did not have."""
     inspector = inspect(reader_of(engine))  # takes no write lock
     there = set(inspector.get_table_names())
     if not there.issuperset(metadata.tables):
@@ -194,9 +281,9 @@ def _complete(engine: Engine) -> None:
             metadata.create_all(engine)
         except (OperationalError, IntegrityError, ProgrammingError):
             metadata.create_all(engine)  # another process was creating them at the same moment
-    for table in (predictions, versions):
-        if table.name in there and _missing(table, inspector):
-            _add_columns(engine, table)
+    for table in (predictions, versions, checks):
+        if table.name in there and (_missing(table, inspector) or _missing_indexes(table, inspector)):
+            _complete_table(engine, table)
 
 
 def _missing(table: Table, inspector: Inspector) -> list[Column[Any]]:
@@ -205,7 +292,13 @@ def _missing(table: Table, inspector: Inspector) -> list[Column[Any]]:
     return [column for column in table.columns if column.name not in there]
 
 
-def _add_columns(engine: Engine, table: Table) -> None:
+def _missing_indexes(table: Table, inspector: Inspector) -> list[Index]:
+    """Indexes that the table in the database does not have."""
+    there = {index["name"] for index in inspector.get_indexes(table.name)}
+    return [index for index in table.indexes if index.name not in there]
+
+
+def _complete_table(engine: Engine, table: Table) -> None:
     """Add what is missing; rows that are there get the default. Of two processes at once, one finds nothing to do."""
     with engine.begin() as connection:  # SQLite's write lock
         if engine.dialect.name == "postgresql":
@@ -213,6 +306,8 @@ def _add_columns(engine: Engine, table: Table) -> None:
         for column in _missing(table, inspect(connection)):
             definition = CreateColumn(column).compile(dialect=engine.dialect)
             connection.execute(text(f'ALTER TABLE "{table.name}" ADD COLUMN {definition}'))
+        for index in _missing_indexes(table, inspect(connection)):
+            index.create(connection)
 
 
 def _server(url: str) -> Engine:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import secrets
 from pathlib import Path
@@ -11,6 +12,7 @@ from automl.errors import StoreError
 
 FILE = "log.key"
 KEY_BYTES = 32
+HASH_BYTES = 16
 
 
 def log_key(folder: Path) -> bytes:
@@ -33,6 +35,22 @@ def log_key(folder: Path) -> bytes:
     if len(key) != KEY_BYTES:
         raise StoreError(f"{path} is no key of {KEY_BYTES} bytes.", "Remove it, and a new one is made.")
     return key
+
+
+def hashed(text: str, column: str, key: bytes) -> str:
+    """The hash of a cell: equal ones for equal cells of a column. BLAKE2 with a key (RFC 7693)."""
+    content = f"{len(column)}:{column}{text}".encode("utf-8", "surrogatepass")
+    return hashlib.blake2b(content, key=key, digest_size=HASH_BYTES).hexdigest()
+
+
+def hashed_key(text: str, key: bytes) -> str:
+    """What stands in the log for what a client calls the subject of a row."""
+    return hashed(text, "", key)
+
+
+def spellings_of(text: str, folder: Path) -> tuple[str, ...]:
+    """How the key of a row may stand in the log of the store in a folder: as it came, or as its hash."""
+    return (text, hashed_key(text, log_key(folder))) if (folder / FILE).exists() else (text,)
 
 
 def _make(path: Path) -> None:

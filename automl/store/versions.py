@@ -5,13 +5,15 @@ from __future__ import annotations
 import hashlib
 import re
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
-from sqlalchemy import Connection, Engine, delete, func, insert, select
+from sqlalchemy import Connection, Engine, Row, delete, func, insert, select
 
-from automl.errors import ArtifactError, NotFoundError, OptionError, nearest
+from automl.errors import ArtifactError, ConflictError, NotFoundError, OptionError, nearest
 from automl.store import database
 from automl.store.audit import AuditEntry, AuditTrail
 
@@ -72,6 +74,7 @@ class Versions:
         name = check_name(version.name)
         table = database.versions
         with self._engine.begin() as connection:
+            database.one_writer(connection, table)
             newest = connection.execute(select(func.max(table.c.number)).where(table.c.name == name)).scalar()
             number = (newest or 0) + 1
             home = self._folder / name / str(number)
@@ -115,23 +118,36 @@ class Versions:
             known = self.names()
             remedy = nearest(name, known) if known else "The store holds no model yet: run `automl fit`."
             raise NotFoundError(f"There is no model {name!r} in the store {self._folder.parent}.", remedy)
-        return [
-            Version(
-                name=row.name,
-                number=row.number,
-                folder=self._folder / row.name / str(row.number),
-                task=row.task,
-                modality=row.modality,
-                metric=row.metric,
-                score=row.score,
-                run=row.run,
-                note=row.note,
-                manifest=row.manifest,
-                created=row.created,
-                aliases=tuple(sorted(alias for alias, number in pointed.items() if number == row.number)),
-            )
-            for row in rows
-        ]
+        return [self._version(row, pointed) for row in rows]
+
+    def all(self) -> dict[str, list[Version]]:
+        """The versions of every model, oldest first, by name, sorted."""
+        table, pointed = database.versions, database.aliases
+        with self._reader.connect() as connection:
+            rows = connection.execute(select(table).order_by(table.c.name, table.c.number)).all()
+            aliases: dict[str, dict[str, int]] = {row.name: {} for row in rows}
+            for row in connection.execute(select(pointed)):
+                aliases.setdefault(row.name, {})[row.alias] = row.number
+        found: dict[str, list[Version]] = {row.name: [] for row in rows}
+        for row in rows:
+            found[row.name].append(self._version(row, aliases[row.name]))
+        return found
+
+    def _version(self, row: Row[Any], pointed: Mapping[str, int]) -> Version:
+        return Version(
+            name=row.name,
+            number=row.number,
+            folder=self._folder / row.name / str(row.number),
+            task=row.task,
+            modality=row.modality,
+            metric=row.metric,
+            score=row.score,
+            run=row.run,
+            note=row.note,
+            manifest=row.manifest,
+            created=row.created,
+            aliases=tuple(sorted(alias for alias, number in pointed.items() if number == row.number)),
+        )
 
     def find(self, name: str, which: str | int = CHAMPION) -> Version:
         """A version by number or alias; NotFoundError with what there is.
@@ -146,19 +162,36 @@ class Versions:
         there = ", ".join(str(version.number) for version in known)
         raise NotFoundError(f"The model {name!r} has no version or alias {which!r}.", f"It has versions {there}.")
 
-    def point(self, name: str, alias: str, number: int, why: str, detail: dict[str, object] | None = None) -> None:
-        """Move an alias to a version and write why. Moving `champion` keeps the old one as `previous`."""
+    def point(
+        self,
+        name: str,
+        alias: str,
+        number: int,
+        why: str,
+        detail: dict[str, object] | None = None,
+        *,
+        expected: int | None = None,
+        connection: Connection | None = None,
+    ) -> None:
+        """Move an alias to a version and write why. Moving `champion` keeps the old one as `previous`.
+
+        `expected`: the version that the alias must still point at; ConflictError if it is another by now, and nothing
+        is changed. `connection`: of the caller's transaction, to be one with what else it writes.
+        """
         self.find(name, number)
         action = "promote" if alias == CHAMPION else f"alias {alias}"
-        with self._engine.begin() as connection:
+        with database.transaction(self._engine, connection) as own:
+            database.one_writer(own, database.aliases)
+            pointed = self._aliases(own, name)
+            _check_expected(name, alias, pointed.get(alias), expected)
             if alias == CHAMPION:
-                old = self._aliases(connection, name).get(CHAMPION)
+                old = pointed.get(CHAMPION)
                 if old is not None and old != number:
-                    self._point(connection, name, PREVIOUS, old)
-                if self._aliases(connection, name).get(CHALLENGER) == number:
-                    self._unpoint(connection, name, CHALLENGER)
-            self._point(connection, name, alias, number)
-            self._audit.add(AuditEntry(action, name, number, why, detail or {}), connection)
+                    self._point(own, name, PREVIOUS, old)
+                if pointed.get(CHALLENGER) == number:
+                    self._unpoint(own, name, CHALLENGER)
+            self._point(own, name, alias, number)
+            self._audit.add(AuditEntry(action, name, number, why, detail or {}), own)
 
     def previous(self, name: str) -> Version:
         """The version that was the champion before; NotFoundError if there is none."""
@@ -171,19 +204,30 @@ class Versions:
             f"Choose one of its {len(known)} versions: automl promote {name} NUMBER --why REASON.",
         )
 
-    def roll_back(self, name: str, why: str, by: str = "hand") -> tuple[Version, Version]:
+    def roll_back(
+        self,
+        name: str,
+        why: str,
+        by: str = "hand",
+        *,
+        expected: int | None = None,
+        connection: Connection | None = None,
+    ) -> tuple[Version, Version]:
         """Let `champion` and `previous` change places and write why; the champion now, and the one before.
 
-        Done twice, it is undone. NotFoundError if there is no previous champion.
+        Done twice, it is undone. NotFoundError if there is no previous champion; ConflictError if the champion is not
+        the `expected` one. `connection`: of the caller's transaction.
         """
         self.previous(name)
-        with self._engine.begin() as connection:
-            pointed = self._aliases(connection, name)
+        with database.transaction(self._engine, connection) as own:
+            database.one_writer(own, database.aliases)
+            pointed = self._aliases(own, name)
             now, before = pointed[PREVIOUS], pointed[CHAMPION]
-            self._point(connection, name, CHAMPION, now)
-            self._point(connection, name, PREVIOUS, before)
+            _check_expected(name, CHAMPION, before, expected)
+            self._point(own, name, CHAMPION, now)
+            self._point(own, name, PREVIOUS, before)
             detail = {"from": before, "to": now, "by": by}
-            self._audit.add(AuditEntry("rollback", name, now, why, detail), connection)
+            self._audit.add(AuditEntry("rollback", name, now, why, detail), own)
         return self.find(name, now), self.find(name, before)
 
     def aliases(self, name: str) -> dict[str, int]:
@@ -206,6 +250,12 @@ class Versions:
     def _unpoint(connection: Connection, name: str, alias: str) -> None:
         table = database.aliases
         connection.execute(delete(table).where(table.c.name == name, table.c.alias == alias))
+
+
+def _check_expected(name: str, alias: str, found: int | None, expected: int | None) -> None:
+    if expected is not None and found != expected:
+        there = f"version {found}" if found is not None else "no version"
+        raise ConflictError(f"The {alias} of {name!r} is {there} by now, not version {expected}.")
 
 
 def _manifest_digest(folder: Path) -> str | None:

@@ -15,6 +15,7 @@ from automl_serving.page import add_page
 from automl_serving.predicting import add_predict
 from automl_serving.problems import OF_EVERY_ROUTE, install_handlers
 from automl_serving.served import ServedModel
+from automl_serving.words import as_markdown
 
 
 def make_app(served: ServedModel, context: Context) -> ASGIApp:
@@ -45,6 +46,6 @@ def _description(served: ServedModel) -> str:
     shown = [where for where in ("out_of_fold", "nested", "holdout") if where in card.scores]
     scores = ", ".join(f"{where.replace('_', ' ')} {card.scores[where]:.4g}" for where in shown)
     return (
-        f"Predicts **{served.model.schema.target}** ({served.model.schema.task}), "
+        f"Predicts **{as_markdown(served.model.schema.target)}** ({served.model.schema.task}), "
         f"fitted on {card.rows:,} rows{f'; {card.metric}: {scores}' if scores else ''}."
     )

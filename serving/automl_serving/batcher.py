@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from automl.model.model import Answers
@@ -21,6 +21,7 @@ from automl_serving.reading import Cells
 from automl_serving.served import QUICK_SECONDS
 
 MOST_ROWS = 64  # of one call: up to here rows are read one by one (see automl.data.row_path), which is quick
+PER_ROW = tuple(field.name for field in fields(Answers) if field.name != "issues")
 
 Predict = Callable[[Sequence[Cells]], Answers]
 Outcome = Answers | Exception
@@ -132,9 +133,9 @@ class Batcher:
 
 def parted(answers: Answers, sizes: Sequence[int]) -> Iterator[Answers]:
     """Answers cut into parts of these sizes. Issues, which are counted for all rows together, belong to none."""
+    by_row = {name: whole for name in PER_ROW if (whole := getattr(answers, name)) is not None}
     start = 0
     for size in sizes:
         part = slice(start, start + size)
-        shares = None if answers.probabilities is None else answers.probabilities[part]
-        yield replace(answers, prediction=answers.prediction[part], probabilities=shares, issues=())
+        yield replace(answers, **{name: whole[part] for name, whole in by_row.items()}, issues=())
         start += size

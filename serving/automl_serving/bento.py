@@ -25,7 +25,7 @@ from _bentoml_sdk import Service
 from automl.errors import AutoMLError, StoreError
 from automl_serving.assets import swagger_assets
 from automl_serving.settings import QUIET_ENVIRONMENT
-from automl_serving.worker import log_plainly, watch_parents, yield_often
+from automl_serving.worker import log_plainly, watch_parents
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
@@ -63,7 +63,6 @@ def make_service(
         @bentoml.on_startup  # type: ignore[untyped-decorator]
         async def start(self) -> None:
             log_plainly()
-            yield_often()
             site = make_site(swagger_assets())
             try:
                 await site.start(watch_parents(launcher))

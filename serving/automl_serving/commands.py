@@ -70,6 +70,9 @@ def serve(
         LogFeatures,
         typer.Option(help="Cells in the log: as they came, as keyed hashes, or none. Drift checks need full."),
     ] = LogFeatures.FULL,
+    key_column: Annotated[
+        str, typer.Option(metavar="COLUMN", help="The field of a row that names its subject, for labels by key.")
+    ] = "",
 ) -> None:
     """Answer predictions over HTTP, log each one, and follow the champion without a restart."""
     import os
@@ -102,6 +105,7 @@ def serve(
         max_body_mb=max_body_mb,
         body_seconds=body_seconds,
         log_features=log_features.value,
+        key_column=key_column,
     )
     discretion(log_features.value, home.folder)  # its key is made here, where an error is one line
     options = exposed_options(options, keys, address[0], home.keys)

@@ -15,7 +15,7 @@ from automl_serving.flags import Flagger
 from automl_serving.reading import Cells as Cells  # others know it from here
 from automl_serving.reading import RowReader
 from automl_serving.settings import Options
-from automl_serving.words import COMPONENTS, words_of
+from automl_serving.words import COMPONENTS, KEY_TEXT, as_markdown, words_of
 
 # A grey pixel: an image column's example must be short enough to read in a page.
 TINY_IMAGE = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNoAAAAggCBd81ytgAAAABJRU5ErkJggg=="
@@ -73,12 +73,21 @@ class Contract:
         needed = [column.name for column in self.columns if not column.nullable]
         row: dict[str, Any] = {
             "type": "object",
-            "properties": {column.name: words_of(column, options) for column in self.columns},
+            "properties": {**_key(options), **{column.name: words_of(column, options) for column in self.columns}},
             "required": needed,
             "additionalProperties": not options.strict,
             "description": "one row; a column that is not required had missing values in training",
         }
         return row if needed else {**row, "anyOf": [{"required": [column.name]} for column in self.columns]}
+
+
+def _key(options: Options) -> dict[str, Any]:
+    """The field that names the subject of a row, where the server wants one; a column of that name goes before."""
+    if not options.key_column:
+        return {}
+    kinds = [KEY_TEXT, {"type": "integer"}, {"type": "null"}]
+    said = "names whom or what the row is about, so that its true value can be sent by it; the model does not see it"
+    return {options.key_column: {"anyOf": kinds, "description": said}}
 
 
 ROWS_LIMIT = "x-most-rows"  # only on the way to `Contract.complete`
@@ -125,12 +134,14 @@ def _answer_type(schema: Schema) -> type[BaseModel]:
     kind = CLASS_TYPES[schema.class_type] if schema.task == "classify" else float
     fields: dict[str, Any] = {
         "id": (str, Field(description="name it when you send the true value later")),
-        "prediction": (kind, Field(description=schema.target)),
+        "prediction": (kind, Field(description=as_markdown(schema.target))),
         "flags": (list[Flag], Field(description="cells that are unlike all of training")),
     }
     if schema.task == "classify":
-        classes = ", ".join(schema.classes[:20])
+        classes = ", ".join(map(as_markdown, schema.classes[:20]))
         fields["probabilities"] = (dict[str, float], Field(description=f"by class: {classes}"))
+        likely = f"classes one of which is true with a chance of {COVERAGE:.0%}, over rows like those of the training"
+        fields["set"] = (list[kind] | None, Field(None, description=likely))  # type: ignore[valid-type]
     else:
         fields["interval"] = (Interval | None, Field(None, description=f"with a chance of {COVERAGE:.0%}"))
     prediction = create_model("Prediction", **fields)

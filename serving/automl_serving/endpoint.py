@@ -13,10 +13,11 @@ import logging
 import re
 import threading
 from collections.abc import Sequence
+from dataclasses import replace
 
 from starlette.types import Receive, Scope, Send
 
-from automl.store import CHALLENGER, LoggedPrediction
+from automl.store import LoggedPrediction
 from automl.store.predictions import CANARY
 from automl_serving.context import Context
 from automl_serving.loading import Loader
@@ -27,7 +28,8 @@ from automl_serving.rollout import ROUTES, Canary
 from automl_serving.served import ServedModel
 from automl_serving.shadow import Shadow
 from automl_serving.shelf import Serving, Shelf
-from automl_serving.sources import REJECTED, ModelSource, Seen
+from automl_serving.sources import ModelSource, Seen
+from automl_serving.tried import Tried, tried_of
 
 logger = logging.getLogger(__name__)
 
@@ -45,8 +47,10 @@ class Endpoint:
         self._serving: Serving | None = None
         self._challenger: Serving | None = None
         self._canary: Canary | None = None
-        self._shadow = Shadow(context.log) if context.options.shadow else None
+        self._shadow: Shadow | None = None
+        self._tried: Tried | None = None
         self._shelf = Shelf()
+        self._held: tuple[int, ...] = ()  # which versions are in memory, by identity
         self._loader = Loader(source, context, self._heard)
         self._loading = asyncio.Lock()
         self._refreshing = threading.Lock()
@@ -66,11 +70,14 @@ class Endpoint:
         """What the source held when it was last looked at."""
         return self._seen
 
+    @property
+    def tried(self) -> Tried | None:
+        """Which version is tried beside the one that answers."""
+        return None if self._challenger is None else self._tried
+
     async def start(self) -> None:
         """Load the current version and begin to follow the source; raises AutoMLError if it cannot be served."""
         await asyncio.to_thread(self._open)
-        if self._shadow is not None:
-            self._shadow.start()
         self._following = asyncio.create_task(self._follow())
 
     async def stop(self) -> None:
@@ -131,11 +138,20 @@ class Endpoint:
             self._swap(seen.current, anew)
             self._meet_challenger(seen)
             self._shelf.sweep()
+        self._note_versions()
 
     def _open(self) -> None:
         self._seen = self.source.look()
         self._begin(self._loader.load(self._seen.current))
         self._meet_challenger(self._seen)
+        self._note_versions()
+
+    def _note_versions(self) -> None:
+        """Tell of other versions in memory than a moment ago."""
+        held = tuple(map(id, (self._serving, self._challenger, *self._shelf.kept)))
+        if held != self._held:
+            self._held = held
+            self._context.versions_changed()
 
     async def _follow(self) -> None:
         while True:
@@ -162,25 +178,34 @@ class Endpoint:
         self._context.observed.note_version(self.name, serving.number)
 
     def _meet_challenger(self, seen: Seen) -> None:
-        """Have the challenger in memory if there is work for it, and end its canary if it has to end."""
-        share, number = self._context.options.canary, seen.aliases.get(CHALLENGER)
-        wanted = share > 0 or self._shadow is not None
-        if number is None or number == self.number or not wanted:
+        """Have the version in memory that is to be tried, if there is one, and end its trial if it has to end."""
+        tried = tried_of(seen, self._context.options)
+        if tried is None:
             self._challenger = None
-        elif self._challenger is None or self._challenger.number != number:
-            self._challenger = self._obtain(number)
+        elif self._challenger is None or self._challenger.number != tried.number:
+            self._challenger = self._obtain(tried.number)
+            if self._challenger is None and tried.rollout:
+                why = f"version {tried.number} cannot be served; the server's log says why"
+                self.source.reject(tried.number, why, {})
+        shadowed = tried is not None and tried.shadow
+        if shadowed and self._shadow is None:
+            self._shadow = Shadow(self._context.log)
+            self._shadow.start()
         if self._shadow is not None:
-            self._shadow.challenger = self._challenger
-        if self._challenger is None or share <= 0 or seen.aliases.get(REJECTED) == number:
+            self._shadow.challenger = self._challenger if shadowed else None
+        if tried is None or self._challenger is None or tried.share <= 0:
             self._canary = None
         else:
-            self._try(self._challenger.served)
+            self._try(self._challenger.served, tried.share, anew=tried != self._tried)
+        self._tried = tried
+        self._context.observed.note_tried(self.name, self.tried)
 
-    def _try(self, challenger: ServedModel) -> None:
+    def _try(self, challenger: ServedModel, share: float, anew: bool) -> None:
         assert self._serving is not None
         champion, canary = self._serving.served, self._canary
-        if canary is None or canary.challenger.served is not challenger or canary.champion is not champion:
-            canary = Canary(self._context.options, champion, self._loader.serve(challenger, role=CANARY))
+        if canary is None or anew or canary.challenger.served is not challenger or canary.champion is not champion:
+            options = replace(self._context.options, canary=share)
+            canary = Canary(options, champion, self._loader.serve(challenger, role=CANARY))
             self._canary = canary
         ending = canary.ending()
         if ending is not None:  # and again at the next look, should the store be away now

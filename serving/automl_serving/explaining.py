@@ -50,6 +50,7 @@ def add_explain(app: FastAPI, served: ServedModel, context: Context) -> Answerin
     async def answer(body: bytes) -> Response:
         try:
             rows = await read_rows(reader, body)
+            reader.take_keys(rows)  # nothing is logged
             async with one_at_a_time:
                 explanations = await run_in_threadpool(explain_rows, rows)
         except Refused as refused:

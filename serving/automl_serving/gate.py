@@ -44,15 +44,14 @@ class Gate:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        pairs = scope["headers"]
-        if len(pairs) > MOST_HEADERS or sum(len(name) + len(value) for name, value in pairs) > MOST_HEADER_BYTES:
-            await error_answer(431, "There are too many headers, or too large ones.")(scope, receive, send)
+        if has_too_large_headers(scope):
+            await too_large_headers()(scope, receive, send)
             return
         method = scope["method"]
         if method in SAFE_METHODS:
             await self._pass(scope, receive, send)
             return
-        headers = dict(pairs)
+        headers = dict(scope["headers"])
         direct = self._direct.get(path_of(scope)) if method == "POST" else None
         if method == "POST":
             kind = headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
@@ -100,6 +99,17 @@ class Gate:
 
     def _too_large(self) -> Response:
         return error_answer(413, f"The body is larger than {self._most_bytes / 1024 / 1024:g} MB.")
+
+
+def has_too_large_headers(scope: Scope) -> bool:
+    """Are there more headers, or larger ones, than anybody needs?"""
+    pairs = scope["headers"]
+    return len(pairs) > MOST_HEADERS or sum(len(name) + len(value) for name, value in pairs) > MOST_HEADER_BYTES
+
+
+def too_large_headers() -> Response:
+    """The refusal of them."""
+    return error_answer(431, "There are too many headers, or too large ones.")
 
 
 def _has_body(headers: Mapping[bytes, bytes]) -> bool:

@@ -50,6 +50,7 @@ ROUTES: Mapping[str, Need] = {
 OF_A_MODEL = re.compile(r"/models/[^/]+(?:/versions/[^/]+)?(?=/|$)")
 LOCAL_HOST = re.compile(rb"(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])(?::\d{1,5})?", re.IGNORECASE)
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+BUSY, BUSY_SECONDS = "The server is busy; try again in a second.", 1
 NO_KEY = "A key is needed: send it as `Authorization: Bearer KEY` or as `X-API-Key: KEY`."
 SCHEMES = {
     "bearer": {"type": "http", "scheme": "bearer"},
@@ -82,7 +83,7 @@ class Guard:
         self._limits = Limits(options.max_in_flight, workers)
         self._keyless = Rate.parse(options.rate) if options.rate else None
         # Made once: when it is needed, there is no time to make it.
-        self._busy = _later(503, "The server is busy; try again in a second.", 1)
+        self._busy = _later(503, BUSY, BUSY_SECONDS)
         self.note_refusal: Callable[[str, int], None] = lambda need, status: None  # whoever counts replaces it
 
     async def __call__(self, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
@@ -100,6 +101,14 @@ class Guard:
             await app(scope, receive, send)
         finally:
             self._limits.in_flight -= 1
+
+    def has_no_room(self, path: str) -> bool:
+        """Would a prediction asked for at this path be refused now, because of those in flight?"""
+        return self._limits.is_full and need_of(path) == "predict"
+
+    def note_turned_away(self, path: str) -> None:
+        """Such a request was refused before it came here."""
+        self.note_refusal(need_of(path) or "other", 503)
 
     def _refusal(self, need: Need | None, scope: Scope) -> JSONResponse | None:
         headers = dict(scope["headers"])

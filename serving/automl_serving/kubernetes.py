@@ -10,11 +10,16 @@ from automl_serving.container import LOG, PORT, USER
 from automl_serving.requirements import Pin
 
 MOST_LETTERS = 63  # of a Service's name (RFC 1035)
+KEYS = "/etc/automl"  # where the secret of the keys is mounted
 HEAVY = frozenset({"torch", "catboost"})  # libraries that take more than half a gigabyte to load and answer
 
 MANIFESTS = """\
 # {name}, version {number}; written by `automl package`. Push the image {image} where your cluster finds it, set it
-# below, then:  kubectl apply -f kubernetes.yaml
+# below, then:
+#   automl keys export > keys.json
+#   kubectl create secret generic {name}-keys --from-file=keys.json
+#   kubectl apply -f kubernetes.yaml
+# Pods wait until the secret is there. To open the endpoint to all who reach it, take out what names the keys.
 apiVersion: apps/v1
 kind: Deployment
 metadata:
@@ -56,10 +61,11 @@ spec:
           ports:
             - name: http
               containerPort: {port}
-          # Clients need a key once AUTOML_KEYS names a file of `automl keys export`: mount it as a Secret.
           env:
             - name: AUTOML_LOG
               value: {log}
+            - name: AUTOML_KEYS
+              value: {keys}/keys.json
           resources:
             requests:
               cpu: 250m
@@ -88,7 +94,14 @@ spec:
               mountPath: /tmp
             - name: log
               mountPath: {folder}
+            - name: keys
+              mountPath: {keys}
+              readOnly: true
       volumes:
+        # Digests, no keys. A changed secret counts without a restart, once Kubernetes has brought it to the pods.
+        - name: keys
+          secret:
+            secretName: {name}-keys
         - name: scratch
           emptyDir: {{}}
         # The prediction log, which goes with its pod: put a volume that stays here, or set AUTOML_LOG to "off".
@@ -148,6 +161,7 @@ def manifests(name: str, number: int, pins: Sequence[Pin]) -> str:
         port=PORT,
         log=LOG,
         folder=str(Path(LOG).parent),
+        keys=KEYS,
         least="1Gi" if heavy else "512Mi",
         most="2Gi" if heavy else "1Gi",
     )

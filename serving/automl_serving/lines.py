@@ -37,6 +37,7 @@ def to_line(entry: LoggedPrediction) -> str:
         "probabilities": entry.probabilities,
         "latency_ms": entry.latency_ms,
         "flags": entry.flags,
+        "key": entry.key,
     }
     return json.dumps(record, default=str) + "\n"
 
@@ -53,8 +54,9 @@ def from_line(line: str | bytes) -> LoggedPrediction:
         prediction=record["prediction"],
         probabilities=record["probabilities"],
         latency_ms=record["latency_ms"],
-        flags=record.get("flags"),  # a file of an older release has neither
+        flags=record.get("flags"),  # a file of an older release has none of these
         role=record.get("role", "champion"),
+        key=record.get("key"),
     )
 
 

@@ -15,6 +15,7 @@ from automl_serving.log import PredictionWriter
 from automl_serving.settings import Settings
 from automl_serving.site import Site
 from automl_serving.sources import StoreSource
+from automl_serving.worker import spare_what_stays
 
 settings = Settings.from_environment(os.environ)
 
@@ -25,5 +26,5 @@ def make_site(assets: Path) -> Site:
     discreet = discretion(settings.options.log_features, store.folder)
     writer = PredictionWriter(store.log, Spill(store.folder / "spill"), discreet)
     guard = make_guard(settings.options, store.keys, settings.workers)
-    context = Context(assets, writer, store.log, settings.options, guard)
+    context = Context(assets, writer, store.log, settings.options, guard, versions_changed=spare_what_stays)
     return Site([Endpoint(StoreSource(store, name, settings.which), context) for name in settings.names], context)

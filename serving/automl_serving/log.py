@@ -8,6 +8,7 @@ the database does.
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from collections import deque
@@ -28,6 +29,7 @@ SAFE_SECONDS = 0.7
 WATCH_SECONDS = 0.1
 BATCH_ROWS = 2_000  # of one transaction, or as many as one request brought
 MOST_WAITING = 50_000  # rows; beyond them requests are refused rather than rows dropped
+SAID_SECONDS = 10.0  # between two warnings that it does not take rows
 PATIENCE_SECONDS = 10  # that a stopping server gives a database that does not answer
 
 
@@ -75,7 +77,8 @@ class PredictionWriter:
         self._waiting: deque[_Batch] = deque()
         self._flying: list[_Batch] = []  # taken from the queue by the writing thread, not known to be written
         self._rows = self._written = self._dropped = 0
-        self._trouble = ""  # why the sink does not take rows at the moment
+        self._said = -math.inf  # when it was last said that the sink takes no rows (`time.monotonic()`)
+        self._is_said = False  # and not yet that it does again
         self._changed = threading.Condition(threading.Lock())  # guards all of the above; never held while waiting
         self._spilling = threading.Lock()
         self._due, self._stopping, self._closed = threading.Event(), threading.Event(), threading.Event()
@@ -158,9 +161,9 @@ class PredictionWriter:
             except Exception as error:  # it stays in its file, and is tried again at the next turn
                 self._note_trouble(type(error).__name__)
                 return
-        if self._trouble:
+        if self._is_said:
             logger.info("the prediction log answers again, and nothing waits in a file")
-            self._trouble = ""
+            self._is_said = False
 
     def _take(self) -> list[_Batch]:
         with self._changed:
@@ -237,7 +240,8 @@ class PredictionWriter:
                 self._note_trouble(why)
 
     def _note_trouble(self, why: str) -> None:
-        """Say it once, not at every turn."""
-        if not self._trouble:
+        """Say it once, not at every turn, and not again soon if it comes and goes."""
+        now = time.monotonic()
+        if not self._is_said and now - self._said >= SAID_SECONDS:
             logger.warning("the prediction log does not take rows (%s); they wait until it does", why)
-        self._trouble = why
+            self._said, self._is_said = now, True

@@ -12,12 +12,15 @@ import os
 import re
 from collections import Counter as Tally
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from starlette.types import Scope
 
 from automl.store import LoggedPrediction
 from automl_serving.log import LogCounts
+
+if TYPE_CHECKING:
+    from automl_serving.tried import Tried
 
 FOLDER_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -75,6 +78,20 @@ class Observed:
             registry=registry,
             multiprocess_mode="livemostrecent",
         )
+        self._tried_version = Gauge(
+            f"{PREFIX}_tried_version",
+            "The version that is tried beside the current one, by stage; 0 for none.",
+            ("model", "stage"),
+            registry=registry,
+            multiprocess_mode="livemostrecent",
+        )
+        self._canary_share = Gauge(
+            f"{PREFIX}_canary_share",
+            "The share of requests that the version in its canary stage answers.",
+            ("model",),
+            registry=registry,
+            multiprocess_mode="livemostrecent",
+        )
         self._open = self._gauge("open_requests", "Requests being answered.")
         self._waiting = self._gauge("log_waiting_rows", "Rows that wait to be written to the prediction log.")
         self._spilt = self._gauge("log_spilt_rows", "Rows that wait in a file until the log's database is back.")
@@ -96,6 +113,13 @@ class Observed:
     def note_version(self, name: str, number: int) -> None:
         """A version has begun to answer."""
         self._current.labels(name).set(number)
+
+    def note_tried(self, name: str, tried: Tried | None) -> None:
+        """A version is tried from now on, or none any more."""
+        for stage in ("shadow", "canary"):
+            number = tried.number if tried is not None and tried.stage == stage else 0
+            self._tried_version.labels(name, stage).set(number)
+        self._canary_share.labels(name).set(tried.share if tried is not None else 0.0)
 
     def note_log(self, counts: LogCounts) -> None:
         """How the prediction log of this process stands."""

@@ -16,6 +16,8 @@ from automl_serving.log import PredictionWriter
 from automl_serving.settings import QUIET_ENVIRONMENT, Options
 from automl_serving.site import Site
 from automl_serving.sources import FolderSource
+from automl_serving.threads import thread_environment
+from automl_serving.worker import spare_what_stays
 
 LOG_VARIABLE = "AUTOML_LOG"
 DEFAULT_LOG = "predictions.jsonl"
@@ -28,7 +30,7 @@ def packed_service(folder: Path, name: str, number: int) -> Any:
     AUTOML_LOG names the file of the prediction log (./predictions.jsonl without it), or is `off`. AUTOML_KEYS names a
     file that `automl keys export` wrote: clients then need a key.
     """
-    for variable, value in QUIET_ENVIRONMENT.items():
+    for variable, value in {**QUIET_ENVIRONMENT, **thread_environment(1, os.environ)}.items():
         os.environ.setdefault(variable, value)
 
     def fix_paths() -> None:
@@ -51,7 +53,8 @@ def packed_site(
 ) -> Site:
     """The site of an artifact folder; `log` is the file of its predictions, `assets` the folder of the Swagger UI."""
     writer = None if log is None else PredictionWriter(LinesLog(log))
-    context = Context(assets, writer, options=guard.options if guard else Options(), guard=guard)
+    options = guard.options if guard else Options()
+    context = Context(assets, writer, options=options, guard=guard, versions_changed=spare_what_stays)
     return Site([Endpoint(FolderSource(folder, name, number), context)], context)
 
 

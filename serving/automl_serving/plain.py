@@ -16,7 +16,7 @@ from starlette.types import Receive, Scope, Send
 
 from automl.errors import AutoMLError
 from automl_serving.site import Site
-from automl_serving.worker import log_plainly, watch_parents, yield_often
+from automl_serving.worker import log_plainly, watch_parents
 
 logger = logging.getLogger("automl_serving.plain")  # not __main__, which nobody shows
 
@@ -37,6 +37,15 @@ class PlainWorker:
             return
         assert self._site is not None, "uvicorn serves before its lifespan has begun"
         await self._site(scope, receive, send)
+
+    def has_no_room(self, path: str) -> bool:
+        """See `Site`; before its lifespan has begun, nothing comes."""
+        return self._site is not None and self._site.has_no_room(path)
+
+    def note_turned_away(self, path: str) -> None:
+        """See `Site`."""
+        if self._site is not None:
+            self._site.note_turned_away(path)
 
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()
@@ -61,15 +70,16 @@ def main() -> None:
     import uvicorn
 
     from automl_serving.assets import swagger_assets
+    from automl_serving.early import EarlyRefusals
     from automl_serving.live import make_site, settings
 
     log_plainly()
-    yield_often()
     logging.getLogger("uvicorn").setLevel(logging.ERROR)  # a client's bad bytes are no news
     listener, ready = (int(word) for word in sys.argv[1:])
     options = settings.options
     config = uvicorn.Config(
         PlainWorker(lambda: make_site(swagger_assets()), lambda: _tell(ready)),
+        http=EarlyRefusals,
         lifespan="on",
         ws="none",
         log_config=None,

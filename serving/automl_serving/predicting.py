@@ -43,6 +43,7 @@ def add_predict(app: FastAPI, served: ServedModel, context: Context) -> Answerin
         started = time.perf_counter()
         try:
             rows = await read_rows(reader, body)
+            keys = reader.take_keys(rows)
             if log is not None and not log.has_room(len(rows)):
                 return error_answer(503, "The prediction log is behind; try again in a second.")
             answers = await batcher.answers(rows)
@@ -53,9 +54,8 @@ def add_predict(app: FastAPI, served: ServedModel, context: Context) -> Answerin
         except Exception as error:  # a defect, ours or a plugin's: its place is logged, the row is not
             logger.error("prediction failed: %s\n%s", type(error).__name__, place_of(error))
             return error_answer(500, "The prediction failed; the server's log says where.")
-        entries = served.log_entries(
-            rows, answers, latency_ms=(time.perf_counter() - started) * 1000, role=context.role
-        )
+        latency_ms = (time.perf_counter() - started) * 1000
+        entries = served.log_entries(rows, answers, latency_ms, context.role, keys)
         if log is not None:
             log.put(entries)
         context.answered(rows, entries)

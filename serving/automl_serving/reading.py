@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 from automl.data.schema import Column
+from automl.store.labels import LONGEST_KEY, as_key
 from automl_serving.cells import CellError, check_of, expected_of
 from automl_serving.problems import MOST_FIELDS, FieldProblem, Refused, kind_of, pointer_to, refused_fields, shown_name
 from automl_serving.settings import Options
@@ -22,6 +23,7 @@ Cells: TypeAlias = dict[str, Any]
 MOST_DEEP = 32  # levels of nesting
 MOST_COUNTED = 1_000  # problems of one request
 _ROWS = 'an object with the rows: {"rows": [{…}]}'
+KEY_EXPECTED = f"a text of 1 to {LONGEST_KEY} characters, a whole number, or null"
 _ROW = "an object of column names and values"
 _ABSENT = object()
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
@@ -66,6 +68,10 @@ class RowReader:
     def __init__(self, columns: Sequence[Column], options: Options, most_rows: int | None = None) -> None:
         self._columns = tuple((column.name, check_of(column, options), column) for column in columns)
         self._names = frozenset(column.name for column in columns)
+        self._key = options.key_column
+        # A key that is no column of the model stands in a row as a further field, until it is taken out of it.
+        self._beside = "" if self._key in self._names else self._key
+        self._known = self._names | {self._beside} if self._beside else self._names
         self._all_optional = all(column.nullable for column in columns)
         self._strict = options.strict
         self._most_rows = options.max_rows if most_rows is None else most_rows
@@ -78,6 +84,14 @@ class RowReader:
     def read(self, body: bytes) -> list[Cells]:
         """The rows of a body. Raises Refused: 400 for what is not JSON, 422 for what does not fit."""
         return self.rows(parse(body))
+
+    def take_keys(self, rows: Sequence[Cells]) -> list[str | None] | None:
+        """The keys of rows that were read, taken out where they are no column of the model; None if none are wanted."""
+        if not self._key:
+            return None
+        if self._beside:
+            return [as_key(row.pop(self._beside, None)) for row in rows]
+        return [as_key(row[self._key]) for row in rows]
 
     def rows(self, document: Any) -> list[Cells]:
         """The rows of a parsed body; images come out as bytes, further fields are left out. Raises Refused."""
@@ -131,8 +145,12 @@ class RowReader:
                 found.add(place, (*where, name), error.code, kind_of(cell), error.expected)
         if not known and self._all_optional:
             found.add(place, where, "no_columns", f"an object of {len(row):,} other fields", "the model's columns")
+        if self._beside and row.get(self._beside) is not None:
+            cells[self._beside] = cell = row[self._beside]
+            if as_key(cell) is None:
+                found.add(place, (*where, self._beside), "invalid_key", kind_of(cell), KEY_EXPECTED)
         if known < len(row) or type(row) is _Twice:
-            self._check_further(row, self._names, place, where, found)
+            self._check_further(row, self._known, place, where, found)
         return cells
 
     def _check_further(

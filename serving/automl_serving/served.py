@@ -12,6 +12,7 @@ from automl.model.artifact import load_model, read_selftest, verify_model
 from automl.model.intervals import margin_of
 from automl.model.logged import log_entries
 from automl.model.model import Answers, Model
+from automl.model.prediction_sets import least_probability_of
 from automl.store import LoggedPrediction
 from automl_serving.contract import Contract, make_contract
 from automl_serving.reading import Cells
@@ -25,7 +26,8 @@ class ServedModel:
     """A verified version and its contract.
 
     `seconds` is what one row takes, once warm; `example_answer` what the contract's example is answered; `margin` half
-    the width of the interval around a regression's answers (see automl.model.intervals).
+    the width of the interval around a regression's answers (see automl.model.intervals); `least` the probability from
+    which on a class belongs to the set of a classification's (see automl.model.prediction_sets); `classes` as answered.
     """
 
     name: str
@@ -35,17 +37,24 @@ class ServedModel:
     seconds: float
     example_answer: Mapping[str, Any] = field(default_factory=dict)
     margin: float | None = None
+    least: float | None = None
+    classes: tuple[str | int | float | bool, ...] = ()
 
     def predict(self, rows: Sequence[Cells]) -> Answers:
         """Answers for validated rows; DataError if a cell turns out to be unusable after all."""
         return self.model.answer(list(rows))
 
     def log_entries(
-        self, rows: Sequence[Cells], answers: Answers, latency_ms: float, role: str = "champion"
+        self,
+        rows: Sequence[Cells],
+        answers: Answers,
+        latency_ms: float,
+        role: str = "champion",
+        keys: Sequence[str | None] | None = None,
     ) -> list[LoggedPrediction]:
-        """What is logged of an answer."""
+        """What is logged of an answer to rows, which may have keys."""
         flags = [self.contract.flags_of(row) for row in rows]
-        return log_entries(self.model, (self.name, self.number), rows, answers, latency_ms, flags, role)
+        return log_entries(self.model, (self.name, self.number), rows, answers, latency_ms, flags, role, keys)
 
 
 def load_served(name: str, number: int, folder: Path) -> ServedModel:
@@ -57,8 +66,11 @@ def load_served(name: str, number: int, folder: Path) -> ServedModel:
     verify_model(model)
     contract = make_contract(model.schema, read_selftest(folder).columns, model.card.private)
     example = contract.reader(Options()).rows({"rows": contract.example})
-    margin = margin_of(folder) if model.schema.task == "regress" else None
-    served = ServedModel(name, number, model, contract, seconds=0.0, margin=margin)
+    served = ServedModel(name, number, model, contract, seconds=0.0)
+    if model.schema.task == "regress":
+        served = replace(served, margin=margin_of(folder))
+    else:
+        served = replace(served, least=least_probability_of(folder), classes=tuple(model.classes))
     served.predict(example)
     started = time.perf_counter()
     answers = served.predict(example)
@@ -75,7 +87,16 @@ def answer_record(served: ServedModel, entries: Sequence[LoggedPrediction]) -> d
         prediction: dict[str, Any] = {"id": entry.id, "prediction": entry.prediction, "flags": flags}
         if entry.probabilities is not None:
             prediction["probabilities"] = entry.probabilities
+            if served.least is not None:
+                prediction["set"] = _likely(served, entry.prediction, entry.probabilities)
         elif served.margin is not None and isinstance(entry.prediction, float):
             prediction["interval"] = {"low": entry.prediction - served.margin, "high": entry.prediction + served.margin}
         predictions.append(prediction)
     return {"model": served.name, "version": served.number, "predictions": predictions}
+
+
+def _likely(served: ServedModel, answered: Any, probabilities: Mapping[str, float]) -> list[str | int | float | bool]:
+    """The answer and whatever else is likely enough, in the order of the classes."""
+    least = 1.0 if served.least is None else served.least
+    shares = zip(served.classes, probabilities.values(), strict=True)
+    return [name for name, share in shares if share >= least or name == answered]

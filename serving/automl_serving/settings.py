@@ -28,7 +28,8 @@ class Options:
     `strict`: unknown fields and unseen levels are refused. `max_text`: characters of one cell. `body_seconds`: until a
     request's body must have come.
 
-    `log_features`: what the log keeps of a row's cells: full, hashed or none.
+    `log_features`: what the log keeps of a row's cells: full, hashed or none. `key_column`: the field of a row that
+    names its subject, a customer for example, for labels that come by it; empty for none.
 
     `require_keys`: clients show a key; `private_docs`: for the pages and the schema too. `loopback`: the server listens
     to this machine only. `rate`: of all clients without a key together, like "100/s"; empty for no bound.
@@ -44,6 +45,7 @@ class Options:
     max_body_mb: float = 16.0
     body_seconds: float = 30.0
     log_features: str = "full"
+    key_column: str = ""
     require_keys: bool = False
     private_docs: bool = False
     loopback: bool = False

@@ -64,6 +64,11 @@ class Shelf:
     def __init__(self) -> None:
         self._kept: dict[int, tuple[Serving, float]] = {}
 
+    @property
+    def kept(self) -> list[Serving]:
+        """What is here now."""
+        return [serving for serving, _ in self._kept.copy().values()]
+
     def find(self, number: int) -> Serving | None:
         """A kept version."""
         kept = self._kept.get(number)

@@ -25,6 +25,7 @@ from automl_serving.admin import PREFIX as ADMIN
 from automl_serving.admin import make_admin
 from automl_serving.context import Context
 from automl_serving.endpoint import Endpoint
+from automl_serving.gate import has_too_large_headers, too_large_headers
 from automl_serving.observed import CONTENT_TYPE, path_of, route_of
 from automl_serving.page import page_of_models
 from automl_serving.problems import error_answer
@@ -89,12 +90,25 @@ class Site:
         else:
             await guard(self._answer, scope, receive, send)
 
+    def has_no_room(self, path: str) -> bool:
+        """May a request of this path be turned away at once (see automl_serving.early)?"""
+        guard = self._context.guard
+        return guard is not None and guard.has_no_room(path)
+
+    def note_turned_away(self, path: str) -> None:
+        """A request of this path was turned away."""
+        if self._context.guard is not None:
+            self._context.guard.note_turned_away(path)
+
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = path_of(scope)
         own = self._own.get(path)
-        if own is not None:
+        if has_too_large_headers(scope):
+            await self._say(too_large_headers(), path, scope, receive, send)
+        elif own is not None:
             if scope["method"] not in ("GET", "HEAD"):
-                await self._say(error_answer(405, "Only GET is answered here."), path, scope, receive, send)
+                refusal = error_answer(405, "Only GET is answered here.", headers={"Allow": "GET, HEAD"})
+                await self._say(refusal, path, scope, receive, send)
             else:
                 await self._say(await own(), path, scope, receive, send)
         elif path.startswith(MODELS):
@@ -170,13 +184,14 @@ class Site:
 
 
 def _entry(endpoint: Endpoint) -> dict[str, Any]:
-    seen = endpoint.seen
+    seen, tried = endpoint.seen, endpoint.tried
     return {
         "model": endpoint.name,
         "version": endpoint.number,
         "path": f"{MODELS}{endpoint.name}/",
         "versions": [] if seen is None else sorted(seen.numbers),
         "aliases": {} if seen is None else dict(seen.aliases),
+        "tried": None if tried is None else {"version": tried.number, "stage": tried.stage, "share": tried.share},
     }
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from automl.errors import NotFoundError
-from automl.store import AuditEntry, Store
+from automl.store import CHAMPION, AuditEntry, Rollout, Store
 
 REJECTED = "rejected"  # the alias of the version whose canary ended badly: no worker tries it again
 
@@ -18,13 +18,15 @@ class Seen:
     """What a source held at one moment.
 
     `current` is the version to serve, `numbers` are all that there are, `aliases` point to some of them. `reloads`
-    changes when somebody asks that everything be loaded anew.
+    changes when somebody asks that everything be loaded anew. `rollout` is the stage that another version's way to the
+    clients is in, or has ended with.
     """
 
     current: int
     numbers: frozenset[int]
     aliases: Mapping[str, int] = field(default_factory=dict)
     reloads: int = 0
+    rollout: Rollout | None = None
 
 
 class ModelSource(Protocol):
@@ -58,13 +60,20 @@ class StoreSource:
         current = int(self.which) if self.which.isdigit() else aliases.get(self.which)
         if current not in numbers:
             raise NotFoundError(f"The model {self.name!r} has no version or alias {self.which!r}.")
-        return Seen(current, numbers, aliases, self._reloads())
+        # Who serves something else than the champion has nothing to do with who becomes it.
+        rollout = self.store.rollouts.newest(self.name) if self.which == CHAMPION else None
+        return Seen(current, numbers, aliases, self._reloads(), rollout)
 
     def folder(self, number: int) -> Path:
         return self.store.versions.find(self.name, number).folder
 
     def reject(self, number: int, why: str, detail: Mapping[str, Any]) -> None:
-        if self.store.versions.aliases(self.name).get(REJECTED) != number:  # another worker may have been quicker
+        rollout = self.store.rollouts.newest(self.name)
+        if rollout is not None and rollout.number == number:
+            first = self.store.rollouts.end(self.name, number, why)
+        else:
+            first = self.store.versions.aliases(self.name).get(REJECTED) != number
+        if first:  # another worker may have been quicker
             self.store.versions.point(self.name, REJECTED, number, why, dict(detail))
 
     def reload(self, why: str, by: str) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 from automl.data.cells import ABSENT_WORDS, FALSE_WORDS, TRUE_WORDS
 from automl.data.schema import Column
+from automl.store.labels import LONGEST_KEY
 from automl_serving.cells import LONGEST_SHORT, SHOWN_LEVELS, is_closed, like
 from automl_serving.settings import Options
 
@@ -19,7 +20,17 @@ Words = dict[str, Any]
 
 SYNTAX = frozenset("^$\\.*+?()[]{}|/")  # of ECMA 262; its stricter readers refuse to escape anything else
 ISO_DATE = "%Y-%m-%d"
+# What CommonMark could take for its own; not the underscore within a word, and no list in the middle of a line.
+_MARKS = re.compile(r"[\\`*\[\]<>&|~#]|(?<!\w)_|_(?!\w)|^[-+](?=\s)|(?<=^\d)[.)]")
 _WHOLE = re.compile(r"0|[1-9]\d{0,14}", re.ASCII)
+
+
+KEY_TEXT: Words = {"type": "string", "pattern": rf"^[^\x00-\x1f\x7f]{{1,{LONGEST_KEY}}}$"}  # see automl.store.labels
+
+
+def as_markdown(text: str) -> str:
+    """A name that a stranger may have chosen, so that a description, which is Markdown (OpenAPI), shows it as it is."""
+    return _MARKS.sub(r"\\\g<0>", " ".join(text.split()))
 
 
 def words_of(column: Column, options: Options) -> Words:
@@ -30,7 +41,7 @@ def words_of(column: Column, options: Options) -> Words:
 def _number(column: Column, options: Options) -> Words:
     kind = "integer" if column.integer else "number"
     seen = "" if column.minimum is None else f", {column.minimum:g} to {column.maximum:g} in training"
-    unit = f" in {column.unit}" if column.unit else ""
+    unit = f" in {as_markdown(column.unit)}" if column.unit else ""
     if column.unit or column.grouped or column.comma:
         as_text: Words = {"type": "string", "format": "amount", "maxLength": LONGEST_SHORT}
     else:
@@ -44,7 +55,8 @@ def _number(column: Column, options: Options) -> Words:
 def _category(column: Column, options: Options) -> Words:
     shown = list(column.levels[:SHOWN_LEVELS])
     more = len(column.levels) - SHOWN_LEVELS
-    known = f"one of {', '.join(shown)}{f' and {more} more' if more > 0 else ''}" if shown else "a level"
+    named = ", ".join(map(as_markdown, shown))
+    known = f"one of {named}{f' and {more} more' if more > 0 else ''}" if shown else "a level"
     if is_closed(column, options):
         numbers = [json.loads(level) for level in column.levels if _WHOLE.fullmatch(level)]
         return {"anyOf": [{"enum": [*column.levels, *numbers, None]}, _MISSING], "description": known}
@@ -66,7 +78,7 @@ def _boolean(column: Column, options: Options) -> Words:
             {"$ref": "#/components/schemas/TruthText"},
             _MISSING,
         ],
-        "description": f"truth value: true or false, or as text ({', '.join(spelt)})",
+        "description": f"truth value: true or false, or as text ({', '.join(map(as_markdown, spelt))})",
     }
 
 

@@ -1,14 +1,13 @@
-"""What every worker does, whichever engine runs it: it logs in plain lines, and does not outlive its parents."""
+"""What every worker does, whichever engine runs it: it logs in plain lines, collects no garbage where there is none,
+and does not outlive its parents."""
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import signal
-import sys
 from collections.abc import Callable
-
-SWITCH_SECONDS = 0.0005
 
 
 def log_plainly() -> None:
@@ -21,13 +20,15 @@ def log_plainly() -> None:
     own.propagate = False
 
 
-def yield_often() -> None:
-    """Let the threads that write the log have their turn although requests keep the interpreter busy.
+def spare_what_stays() -> None:
+    """Let the collector of cyclic garbage pass over what is in memory now: libraries, models and their apps.
 
-    SQLite gives the interpreter away at every row, and a busy event loop gives it back after 5 ms: a batch of some
-    hundred rows would take seconds.
+    To be called when a version has been loaded or forgotten; what was spared before is looked through once. Otherwise
+    it looks through all of them again and again, for a tenth of a second in which nobody is answered.
     """
-    sys.setswitchinterval(SWITCH_SECONDS)
+    gc.unfreeze()
+    gc.collect()
+    gc.freeze()
 
 
 def watch_parents(launcher: int | None) -> Callable[[], None]:

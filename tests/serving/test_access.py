@@ -209,7 +209,7 @@ def test_a_key_goes_in_either_header_and_gives_the_name_that_is_noted(
 
     play(store, KEYED, scenario)
     with store.engine.connect() as connection:
-        assert list(connection.execute(select(database.labels.c.source)).scalars()) == ["my-feedback"]
+        assert list(connection.execute(select(database.labels.c.source)).scalars()) == ["http:my-feedback"]
 
 
 @pytest.mark.parametrize(

@@ -60,6 +60,10 @@ def test_the_manifests_are_what_kubernetes_takes() -> None:
     assert container["livenessProbe"]["httpGet"]["path"] == "/livez"
     assert container["readinessProbe"]["httpGet"]["path"] == "/readyz"
     assert container["image"] == "churn:3"
+    [keys] = [volume["secret"] for volume in pod["volumes"] if "secret" in volume]
+    [file] = [variable["value"] for variable in container["env"] if variable["name"] == "AUTOML_KEYS"]
+    [mounted] = [mount for mount in container["volumeMounts"] if file == f"{mount['mountPath']}/keys.json"]
+    assert (keys["secretName"], mounted["name"], mounted["readOnly"]) == ("churn-keys", "keys", True)
     selected = documents[1]["spec"]["selector"]
     assert selected.items() <= documents[0]["spec"]["template"]["metadata"]["labels"].items()
 

@@ -24,6 +24,7 @@ from automl_serving.contract import Contract, make_contract
 from automl_serving.problems import FieldProblem, Refused
 from automl_serving.served import load_served
 from automl_serving.settings import Options
+from automl_serving.words import as_markdown
 
 from .conftest import Client, fit_model, picture, register_version
 
@@ -217,3 +218,8 @@ def test_the_package_itself_is_light() -> None:
     code = "import sys, automl_serving; print(*{'bentoml', 'fastapi', 'numpy', 'sqlalchemy'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == []
+
+
+def test_a_name_is_shown_as_it_is_and_never_as_markup() -> None:
+    shown = {"a_b": "a_b", "<b>": r"\<b\>", "[l](u)": r"\[l\](u)", "# h": r"\# h", "_x_": r"\_x\_", "1. x": r"1\. x"}
+    assert {name: as_markdown(name) for name in shown} == shown

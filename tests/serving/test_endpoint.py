@@ -9,6 +9,9 @@ import pytest
 
 from automl.errors import NotFoundError
 from automl.store import Store
+from automl_serving.assets import swagger_assets
+from automl_serving.context import Context
+from automl_serving.endpoint import Endpoint
 from automl_serving.shelf import MOST_KEPT
 from automl_serving.sources import StoreSource
 
@@ -38,6 +41,25 @@ def test_the_endpoint_follows_the_champion_by_itself(store: Store) -> None:
     logged = store.log.newest(NAME, 100_000)
     assert {entry.number for entry in logged} == {1, 2}
     assert len({entry.probabilities["1"] for entry in logged if entry.probabilities}) == 2
+
+
+def test_it_is_told_when_other_versions_are_in_memory(store: Store) -> None:
+    register_version(store, 1e-3)
+    register_version(store, 10.0)
+    told: list[int | None] = []
+
+    async def scenario() -> None:
+        context = Context(swagger_assets(), versions_changed=lambda: told.append(endpoint.number))
+        endpoint = Endpoint(StoreSource(store, NAME, "champion"), context)
+        await endpoint.start()
+        endpoint.refresh()
+        store.versions.point(NAME, "champion", 2, "test")
+        endpoint.refresh()
+        endpoint.refresh()
+        await endpoint.stop()
+
+    play(scenario)
+    assert told == [1, 2]
 
 
 def test_a_version_that_fails_its_self_test_is_not_served_and_said_once(

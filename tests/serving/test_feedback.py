@@ -25,11 +25,11 @@ from automl.store import Store
 from automl_serving.app import make_app
 from automl_serving.assets import swagger_assets
 from automl_serving.context import Context
-from automl_serving.feedback import read_labels
 from automl_serving.lines import Spill
 from automl_serving.log import PredictionWriter
 from automl_serving.problems import Refused
 from automl_serving.served import ServedModel
+from automl_serving.true_values import Key, read_labels
 
 from .conftest import NAME, register_version
 from .test_server import running, serve
@@ -194,7 +194,7 @@ def test_no_label_of_another_kind_of_body(labeller: Labeller) -> None:
 
 
 def test_the_labels_of_a_number_are_finite_numbers() -> None:
-    def read(label: Any) -> dict[str, str]:
+    def read(label: Any) -> dict[str | Key, str]:
         return read_labels(json.dumps({"labels": [{"id": "a", "label": label}]}).encode(), False, REGRESS)
 
     assert read(2) == {"a": "2"}

@@ -6,6 +6,8 @@ AUTOML_FUZZ_CASES sets the number of cases of each operation; the seed is fixed.
 from __future__ import annotations
 
 import os
+import sys
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -26,7 +28,7 @@ from automl_serving.settings import Options
 from .conftest import NAME, register_version
 
 CASES = int(os.environ.get("AUTOML_FUZZ_CASES", "60"))
-ROUTES = ("/predict", "/explain")
+ROUTES = ("/predict", "/explain", "/feedback")
 # What the document cannot say in JSON Schema's own words.
 FORMATS = {
     "moment": st.dates().map(lambda day: day.strftime("%Y-%m-%d")),
@@ -40,7 +42,7 @@ def app(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
     store = Store(tmp_path_factory.mktemp("fuzz"))
     version = register_version(store, 1e-3)
     served = load_served(NAME, version.number, version.folder)
-    yield make_app(served, Context(swagger_assets(), options=Options(strict=request.param)))
+    yield make_app(served, Context(swagger_assets(), labels=store.log, options=Options(strict=request.param)))
     store.close()
 
 
@@ -56,6 +58,7 @@ def document(app: ASGIApp) -> Any:
 @pytest.mark.parametrize("mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE], ids=["allowed", "forbidden"])
 def test_every_answer_is_what_the_document_says(document: Any, route: str, mode: GenerationMode) -> None:
     operation = document[route]["POST"]
+    statuses: Counter[int] = Counter()
 
     @seed(0)
     @settings(
@@ -67,9 +70,11 @@ def test_every_answer_is_what_the_document_says(document: Any, route: str, mode:
     )
     @given(case=operation.as_strategy(generation_mode=mode))
     def judged(case: Any) -> None:
-        case.call_and_validate()
+        statuses[case.call_and_validate().status_code] += 1
 
     judged()
+    told = f"{route}, {mode.name.lower()}: {statuses.total():,} cases, by status {dict(sorted(statuses.items()))}\n"
+    sys.stdout.write(told)  # shown by pytest -s
 
 
 def test_the_corners_of_the_document_are_kept(document: Any) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
+import math
 import sqlite3
 import subprocess
 import sys
@@ -101,6 +103,23 @@ def test_rows_wait_in_a_file_while_the_database_is_away_and_follow_when_it_is_ba
     writer.close()
     assert sorted(identifiers(store)) == ["id-1", "id-2", "id-3"]
     assert list((tmp_path / "spill").iterdir()) == []
+
+
+def test_trouble_that_comes_and_goes_is_said_once(
+    store: Store, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("automl_serving.log.SAID_SECONDS", math.inf)
+    writer = PredictionWriter(store.log, Spill(tmp_path / "spill"))
+    writer.start()
+    with caplog.at_level(logging.INFO, "automl_serving.log"):
+        for number in range(3):
+            with database_away(store):
+                writer.put([entry(number)])
+                wait_until(lambda: writer.counts.spilt == 1)
+            wait_until(lambda: writer.counts.spilt == 0)
+        writer.close()
+    assert [record.levelname for record in caplog.records] == ["WARNING", "INFO"]
+    assert len(identifiers(store)) == 3
 
 
 def test_rows_follow_without_new_requests_and_are_counted(store: Store, tmp_path: Path) -> None:

@@ -80,6 +80,21 @@ def test_a_regression_is_answered_with_an_interval_that_held_nine_of_ten_errors(
         assert told.get("interval") == interval
 
 
+def test_a_classification_is_answered_with_the_classes_that_held_the_truth_nine_times_of_ten(tmp_path: Path) -> None:
+    model, selftest = fit_model(None)
+    sure = replace(model, constant=np.array([0.75, 0.25]))
+    sound = SelfTest(selftest.columns, sure.outputs(conform(selftest.columns, model.schema)))
+    frame = churn_table().frame.iloc[:99]
+    for name, wrong, expected in (("often", 20, [0, 1]), ("seldom", 5, [0]), ("unknown", 0, None)):
+        truth = np.repeat([1, 0], [wrong, 99 - wrong])
+        reference = Reference(frame, truth, np.tile([0.75, 0.25], (99, 1))) if wrong else None
+        save_model(sure, tmp_path / name, sound, reference)
+        served = load_served("churn", 1, tmp_path / name)
+        (told,) = client_with(served).predict(served.contract.example).json()["predictions"]
+        assert told["prediction"] == 0
+        assert told.get("set") == expected
+
+
 def test_one_row_may_stand_alone(client: Client, row: dict[str, Any]) -> None:
     answer = client.http.post("/predict", json={"rows": row})
     assert len(answer.json()["predictions"]) == 1

@@ -45,6 +45,7 @@ def test_several_models_answer_by_name(store: Store) -> None:
                     "path": f"/models/{NAME}/",
                     "versions": [1],
                     "aliases": {"champion": 1},
+                    "tried": None,
                 },
                 {
                     "model": OTHER,
@@ -52,6 +53,7 @@ def test_several_models_answer_by_name(store: Store) -> None:
                     "path": f"/models/{OTHER}/",
                     "versions": [1, 2],
                     "aliases": {"champion": 2, "previous": 1},
+                    "tried": None,
                 },
             ]
             nobody = await served.http.post("/predict", json={"rows": [row]})
@@ -103,6 +105,26 @@ def test_a_path_that_leads_nowhere_is_not_found(store: Store) -> None:
                 for answer in (await served.http.get(path), await served.http.post(path, json={"why": "x"})):
                     assert answer.status_code == 404, path
                     assert answer.json()["error"]["code"] == "not_found"
+
+    play(scenario)
+
+
+OWN = ("/live", "/livez", "/ready", "/readyz", "/metrics", "/models")
+
+
+def test_what_the_server_says_of_itself_is_asked_for_by_get_and_with_few_headers(store: Store) -> None:
+    register_version(store, None)
+
+    async def scenario() -> None:
+        async with open_site(store) as served:
+            for path in OWN:
+                refused = await served.http.post(path, json={})
+                assert (refused.status_code, refused.headers["allow"]) == (405, "GET, HEAD"), path
+                for headers in ({f"x-{number}": "1" for number in range(101)}, {"x-long": "x" * 33_000}):
+                    flooded = await served.http.get(path, headers=headers)
+                    assert flooded.status_code == 431, path
+                    assert flooded.json()["error"]["code"] == "headers_too_large"
+                assert (await served.http.get(path)).status_code == 200
 
     play(scenario)
 

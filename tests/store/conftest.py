@@ -1,4 +1,4 @@
-"""An empty store, and artifacts that are no more than a folder with a file."""
+"""An empty store on either database, and artifacts that are no more than a folder with a file."""
 
 from __future__ import annotations
 
@@ -10,10 +10,17 @@ import pytest
 from automl.store import Store, Version
 
 
+@pytest.fixture(params=["sqlite", "postgresql"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Path, str | None]:
+    """The folder of a store that is not there yet, and the URL of its database: None is SQLite in the folder."""
+    url = request.getfixturevalue("postgres").emptied_database() if request.param == "postgresql" else None
+    return tmp_path / "store", url
+
+
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
+def store(place: tuple[Path, str | None]) -> Iterator[Store]:
     """An empty store."""
-    made = Store(tmp_path / "store")
+    made = Store(*place)
     yield made
     made.close()
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-import pytest
 from sqlalchemy import create_engine, inspect, text
 
-from automl.store import LoggedPrediction, Store
+from automl.store import KeyLabel, LoggedPrediction, Store
+from automl.store.database import metadata
 from automl.store.predictions import RETURNED, SHADOW
 from tests.postgres import Postgres
 
@@ -49,7 +50,17 @@ def check_old(folder: Path, url: str | None) -> None:
         ("old", "champion", {"tenure": 3}),
         ("new", "champion", {}),
     ]
-    assert set(inspect(stores[2].engine).get_table_names()) >= {"predictions", "labels", "versions", "audit"}
+    found = inspect(stores[2].engine)
+    assert set(found.get_table_names()) == set(metadata.tables)
+    assert {each["name"] for each in found.get_columns("predictions")} == set(metadata.tables["predictions"].c.keys())
+    assert {each["name"] for each in found.get_indexes("predictions")} >= {
+        "predictions_of_model",
+        "predictions_of_version",
+        "predictions_in_time",
+        "predictions_of_key",
+    }
+    stores[3].log.write([replace(logged("keyed"), key="c-1")])
+    assert stores[0].log.add_labels_by_key("churn", [KeyLabel("c-1", "No")], "test").added == 1
     for store in stores:
         store.close()
 
@@ -65,13 +76,9 @@ def test_an_old_postgresql_database_is_completed(tmp_path: Path, postgres: Postg
     check_old(tmp_path, url)
 
 
-@pytest.mark.parametrize("database", ["sqlite", "postgresql"])
-def test_shadows_are_read_only_when_asked_for(tmp_path: Path, database: str, request: pytest.FixtureRequest) -> None:
-    url = request.getfixturevalue("postgres").new_database() if database == "postgresql" else None
-    store = Store(tmp_path, url)
+def test_shadows_are_read_only_when_asked_for(store: Store) -> None:
     store.log.write([logged("a"), logged("a-shadow", SHADOW), logged("b", "canary")])
     assert [entry.id for entry in store.log.newest("churn", 9)] == ["a", "b"]
     assert store.log.count("churn") == 2
     assert [entry.id for entry in store.log.newest("churn", 9, roles=[SHADOW])] == ["a-shadow"]
     assert store.log.count("churn", roles=[*RETURNED, SHADOW]) == 3
-    store.close()

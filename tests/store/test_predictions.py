@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from automl.errors import DataError, StoreError
 from automl.store import AuditEntry, CheckRecord, LabelResult, LoggedPrediction, Store
@@ -65,10 +66,18 @@ def test_what_only_postgresql_cannot_hold_is_said_alike(tmp_path: Path, postgres
     store.close()
 
 
-@pytest.mark.parametrize("database", ["sqlite", "postgresql"])
-def test_two_who_label_the_same_rows_at_once(tmp_path: Path, database: str, request: pytest.FixtureRequest) -> None:
-    url = request.getfixturevalue("postgres").new_database() if database == "postgresql" else None
-    store = Store(tmp_path, url)
+def test_a_long_batch_keeps_its_order_and_every_character(store: Store) -> None:
+    odd = {"nul": "a\0b", "half": "\ud800", "quotes": "'\"\\\n", "😀": [{"deep": -0.1}], "long": 10**40, "$": None}
+    entries = [logged(f"p{number}", latency_ms=number / 3) for number in range(1_300)]
+    entries[700] = LoggedPrediction("odd", MOMENT, "churn", 1, odd, 1e-300, flags={"nul": "unseen_level"})
+    store.log.write(entries)
+    back = store.log.newest("churn", 2_000)
+    assert [entry.id for entry in back] == [entry.id for entry in entries]
+    assert (back[700].features, back[700].prediction, back[700].flags) == (odd, 1e-300, {"nul": "unseen_level"})
+    assert back[2].latency_ms == pytest.approx(2 / 3)
+
+
+def test_two_who_label_the_same_rows_at_once(store: Store) -> None:
     store.log.write([logged(f"p{number}") for number in range(600)])
     labels = [(f"p{number}", "Yes") for number in range(600)]
     with ThreadPoolExecutor(4) as pool:
@@ -76,7 +85,6 @@ def test_two_who_label_the_same_rows_at_once(tmp_path: Path, database: str, requ
         results = [each.result() for each in sent]
     assert sum(result.added for result in results) == 600
     assert sum(result.unchanged for result in results) == 1_800
-    store.close()
 
 
 def test_moments_are_utc_whatever_zone_they_came_in(store: Store) -> None:
@@ -85,9 +93,9 @@ def test_moments_are_utc_whatever_zone_they_came_in(store: Store) -> None:
     [entry] = store.log.newest("churn", 1)
     assert entry.time == MOMENT
     assert entry.time.utcoffset() == timedelta(0)
-    raw = sqlite3.connect(store.folder / "automl.db")
-    assert raw.execute("SELECT time FROM predictions").fetchone()[0].startswith("2026-03-29 01:30:00")
-    raw.close()
+    with store.engine.connect() as connection:
+        raw = connection.execute(text("SELECT time FROM predictions")).scalar()
+    assert str(raw).startswith("2026-03-29 01:30:00")
 
 
 def test_labels_join_once_and_corrections_are_written_down(store: Store) -> None:
@@ -132,7 +140,8 @@ def test_checks_and_audit_keep_their_order(store: Store) -> None:
     assert store.checks.of("none") == store.audit.of("none") == []
 
 
-def test_a_database_that_fails_is_an_error_of_the_store(store: Store) -> None:
+def test_a_database_that_fails_is_an_error_of_the_store(tmp_path: Path) -> None:
+    store = Store(tmp_path)
     other = sqlite3.connect(store.folder / "automl.db")
     other.execute("DROP TABLE predictions")
     other.close()

@@ -114,21 +114,19 @@ REGISTER = """
 import sys
 from automl.store import Store
 from tests.store.conftest import artifact
-store = Store(sys.argv[1])
+store = Store(sys.argv[1], sys.argv[2] or None)
 print("ready", flush=True)
 sys.stdin.readline()
 for number in range(10):
-    made = artifact(store, "churn", f"{sys.argv[2]}-{number}")
-    store.versions.register(made, why=sys.argv[2])
+    made = artifact(store, "churn", f"{sys.argv[3]}-{number}")
+    store.versions.register(made, why=sys.argv[3])
 """
 
 
-def test_two_processes_register_at_once(tmp_path: Path) -> None:
-    home = tmp_path / "store"
+def test_two_processes_register_at_once(place: tuple[Path, str | None]) -> None:
+    words = [sys.executable, "-c", REGISTER, str(place[0]), place[1] or ""]
     together = [
-        subprocess.Popen(
-            [sys.executable, "-c", REGISTER, str(home), who], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
+        subprocess.Popen([*words, who], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         for who in ("one", "two")
     ]
     for process in together:
@@ -141,7 +139,7 @@ def test_two_processes_register_at_once(tmp_path: Path) -> None:
     for process in together:
         process.communicate()
         assert process.returncode == 0
-    store = Store(home)
+    store = Store(*place)
     known = store.versions.of("churn")
     assert [version.number for version in known] == list(range(1, 21))
     assert store.versions.aliases("churn") == {CHAMPION: 1}
