@@ -8,7 +8,8 @@
     ├── OptionError             an option's value makes no sense
     ├── SearchError             no trial could be finished, and why
     ├── StoreError              the store cannot do what was asked
-    │   └── NotFoundError       no such model, version, run or prediction
+    │   ├── NotFoundError       no such model, version, run or prediction
+    │   └── ConflictError       somebody else changed it meanwhile
     └── ArtifactError           a model folder is incomplete, altered or from another format
 
 A user's mistake raises one of these; anything else that escapes is a defect of ours.
@@ -62,6 +63,10 @@ class StoreError(AutoMLError):
 
 class NotFoundError(StoreError):
     """There is no such model, version, run or prediction."""
+
+
+class ConflictError(StoreError):
+    """What was to be changed is no longer what it was: somebody else was first."""
 
 
 class ArtifactError(AutoMLError):

@@ -33,7 +33,8 @@ hookimpl = pluggy.HookimplMarker("automl")
 
 @dataclass(frozen=True)
 class Event:
-    """Something that happened: `trial_finished`, `version_registered`, `check_finished`, `promoted`.
+    """Something that happened: `trial_finished`, `version_registered`, `check_finished`, `promoted`, and what the watch
+    tells of: `state_changed` (healthy, watch, act or blocked), `asked`, `retrained`, `kept`, `rolled_back`, `failed`.
 
     `detail` is plain JSON.
     """

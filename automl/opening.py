@@ -149,6 +149,7 @@ def ask(prepared: Prepared, request: FitRequest) -> Question:
         drop_leaks=request.drop_leaks,
         balance=check_balance(request.balance, schema),
         augment=request.augment,
+        starts=request.starts,
     )
 
 

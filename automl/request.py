@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
@@ -9,8 +10,10 @@ from typing import Literal
 from automl.data.roles import Roles, SplitKind
 from automl.data.schema import Schema
 from automl.model.choices import Preference
-from automl.search.run import read_decisions, read_question
+from automl.search.run import TrialStart, read_decisions, read_question, read_results
 from automl.store import Store, Version
+
+STARTS = 6  # trials of a former search, beside the members of its model, that the next one begins with
 
 
 @dataclass(frozen=True)
@@ -25,7 +28,8 @@ class FitRequest:
     `seconds` may be infinite where `max_trials` is given; then the search is the same every time. `workers`: trials
     side by side. `memory`: bytes for all processes together. `prefer`: which of the choices is delivered: best,
     balanced or fastest; `max_latency_ms` (one row, warm) and `max_bytes` (of the learners) bound them all. `refit`: the
-    chosen members are taught once more, on all rows, and answer in place of the learners of their folds.
+    chosen members are taught once more, on all rows, and answer in place of the learners of their folds. `starts`: what
+    is tried first, before the portfolio (see `recipe_of`).
     """
 
     target: str | None = None
@@ -54,6 +58,7 @@ class FitRequest:
     max_latency_ms: float | None = None
     max_bytes: int | None = None
     refit: bool = False
+    starts: tuple[TrialStart, ...] = ()
 
 
 def asked_again(store: Store, version: Version) -> FitRequest:
@@ -81,3 +86,19 @@ def asked_again(store: Store, version: Version) -> FitRequest:
         augment=question.augment,
         reference_rows=not (version.folder / "reference.json").exists(),
     )
+
+
+def recipe_of(store: Store, version: Version, most: int = STARTS) -> tuple[TrialStart, ...]:
+    """What to try first for more rows of the same kind: the version's members, the heaviest first, then the best of the
+    other trials that its search made, `most` of them."""
+    record = json.loads((version.folder / "model.json").read_text(encoding="utf-8"))
+    members = sorted(record["members"], key=lambda member: -float(member["weight"]))
+    starts = [TrialStart(member["architecture"], member["parameters"]) for member in members]
+    results = sorted(read_results(store.runs_folder / version.run), key=lambda result: result.loss)
+    for result in results:
+        start = TrialStart(result.architecture, dict(result.parameters))
+        if len(starts) >= len(members) + most:
+            break
+        if start not in starts:
+            starts.append(start)
+    return tuple(starts)

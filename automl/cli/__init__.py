@@ -12,8 +12,9 @@ from typing import Annotated
 
 import typer
 
-from automl.cli import fit, inspect, models, predict
+from automl.cli import fit, inspect, models, predict, up
 from automl.cli.console import complain, problems, say
+from automl.cli.crew import follow_leader
 from automl.errors import AutoMLError
 from automl.hooks import plugins
 
@@ -33,7 +34,7 @@ def build_app() -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.callback(help="From a file to a model that runs, is watched, and renews itself.")(_root)
-    for module in (fit, inspect, predict, models):
+    for module in (fit, inspect, predict, models, up):
         module.add(app)
     for _ in plugins().call("automl_commands", app=app):
         pass
@@ -58,6 +59,7 @@ def _root(
 
 def main() -> None:
     """Run the command line. A user's mistake ends with one line on the standard error and exit code 2."""
+    follow_leader()
     fit.STARTED = time.time() - time.process_time()  # the budget counts from the start of the process
     try:
         build_app()()

@@ -44,8 +44,19 @@ FULL_BYTES = 4 << 20  # with less room than this, a failure to write is put down
 
 
 @dataclass(frozen=True)
+class TrialStart:
+    """A point that a search begins with: parameters of this architecture that were good for like data."""
+
+    architecture: str
+    parameters: Parameters
+
+
+@dataclass(frozen=True)
 class Question:
-    """What was asked of a run; two fits with the same question, whatever their limits, are the same run. Plain JSON."""
+    """What was asked of a run; two fits with the same question, whatever their limits, are the same run. Plain JSON.
+
+    `starts` are tried before the portfolio, in their order.
+    """
 
     name: str
     fingerprint: str
@@ -63,6 +74,7 @@ class Question:
     drop_leaks: bool = False
     balance: str = "none"
     augment: bool = False
+    starts: tuple[TrialStart, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -188,7 +200,7 @@ class Run:
 
     def results(self) -> list[TrialResult]:
         """Every finished trial, by number."""
-        return [read_result(folder) for folder in sorted(self.trials_folder.glob("[0-9]*"))]
+        return read_results(self.folder)
 
     def finish(self, record: Mapping[str, Any], kept: set[int]) -> None:
         """Mark the run as ended and let go of the learners: the chosen ones live in the artifact now.
@@ -228,9 +240,10 @@ def _without_limits(question: Question) -> Question:
 def read_question(folder: Path) -> Question:
     """What a run folder was asked."""
     record = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-    fields = {name: record[name] for name in Question.__dataclass_fields__}
-    roles = Roles.from_record(record["roles"])
-    return Question(**{**fields, "architectures": tuple(record["architectures"]), "roles": roles})
+    fields = {name: record[name] for name in Question.__dataclass_fields__ if name in record}
+    fields["architectures"], fields["roles"] = tuple(record["architectures"]), Roles.from_record(record["roles"])
+    fields["starts"] = tuple(TrialStart(**start) for start in record.get("starts", ()))
+    return Question(**fields)
 
 
 def read_decisions(folder: Path) -> dict[str, Any]:
@@ -276,6 +289,11 @@ def _read_split(folder: Path) -> Split:
     grouped = folder / "groups.npy"
     groups: Array | None = np.load(grouped, allow_pickle=False) if grouped.exists() else None
     return Split(assignment, record["folds"], record["forward"], groups)
+
+
+def read_results(folder: Path) -> list[TrialResult]:
+    """Every finished trial of a run's folder, by number."""
+    return [read_result(home) for home in sorted((folder / "trials").glob("[0-9]*"))]
 
 
 def read_result(folder: Path) -> TrialResult:

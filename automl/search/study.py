@@ -84,7 +84,9 @@ class Search:
             self._tell("resumed", f"{len(self._results)} finished trials kept")
         self._tried = Tried(trial.params for trial in judged(self._study))
         points = portfolio(self._families.values(), self._problem)
-        enqueue_once(self._study, first_minute(points, self._pace, self._allowed()))
+        starts = [(start.architecture, start.parameters) for start in self._run.question.starts]
+        starts = [start for start in starts if start[0] in self._families]
+        enqueue_once(self._study, [*starts, *first_minute(points, self._pace, self._allowed())])
         patience = patience_for(rows)
         began = time.time()
         try:

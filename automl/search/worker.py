@@ -32,7 +32,7 @@ PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 def main() -> None:
     """Serve trials until the standard input ends."""
-    _die_with_parent(int(sys.argv[1]))
+    die_with_parent(int(sys.argv[1]))
     events = _take_stdout()
     _import(sys.argv[2:])
     folder = sys.stdin.readline()
@@ -128,7 +128,7 @@ def _take_stdout() -> IO[str]:
     return events
 
 
-def _die_with_parent(coordinator: int) -> None:
+def die_with_parent(coordinator: int) -> None:
     """Have the kernel end this process with its coordinator, even one that was killed in the middle of a fold."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -1,30 +1,36 @@
-"""One check, from the log to the verdict: what moved against the reference, and does it matter."""
+"""One monitoring pass, from the log to the stored verdict: every check over one window."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from automl.data.dataset import Issue
 from automl.hooks import Event, announce
-from automl.metrics import find_metric
 from automl.model.artifact import load_model
 from automl.model.model import Model
 from automl.store import CheckRecord, LoggedPrediction, Store, Version
-from automl_monitoring.policy import Evidence, Performance, Policy, Verdict, judge, measure_performance, moved
-from automl_monitoring.two_sample import Shift, compare
-from automl_monitoring.usage import source_column, usage_share
-from automl_monitoring.window import Side, answer_columns, reference_side, window_side
+from automl_monitoring.checks import CHECKS
+from automl_monitoring.checks.subject import Past, Subject
+from automl_monitoring.findings import Finding, Measure, Outcome, Verdict, records_of
+from automl_monitoring.policy import Policy
+from automl_monitoring.reports import keep_newest, report_due, workspace_folder
+from automl_monitoring.verdict import judge, too_few
+from automl_monitoring.window import Side, read_window, reference_side, window_side
+from automl_monitoring.windows import Entries, LogWindow, newest_window
 
-MOST_WEIGHED = 30  # moved columns that get a share of their own; each costs one prediction of the sample
+MOST_PAST = 100  # checks before this one that it knows of
 
 
 @dataclass(frozen=True)
 class Check:
-    """What one check found. `shifts` covers every watched column; `usage` each moved column's share."""
+    """What one pass found: the verdict with its reasons, and all findings and measures.
+
+    `first`, `last`: sequence numbers of the window's ends in the log, 0 for an empty window. `cut`: it is a window as
+    the policy cuts the log, not some rows that were asked about.
+    """
 
     name: str
     number: int
@@ -34,33 +40,39 @@ class Check:
     labelled: int
     since: datetime | None
     until: datetime | None
-    shifts: tuple[Shift, ...]
-    moved: tuple[Shift, ...]
-    usage: dict[str, float]
-    usage_together: float
-    performance: Performance | None
+    first: int
+    last: int
+    outcome: Outcome
     issues: tuple[Issue, ...]
     report: str | None = None
     report_error: str = ""
+    cut: bool = False
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        return self.outcome.findings
+
+    @property
+    def blocks(self) -> bool:
+        """Are the data of this window broken, so that nothing must be learned from them?"""
+        return any(finding.blocks for finding in self.findings)
 
     def record(self) -> dict[str, Any]:
         """Plain JSON for machines and for the check history."""
-        moved_names = {shift.column for shift in self.moved}
         return {
             "model": self.name,
             "version": self.number,
             "verdict": self.verdict,
             "reasons": list(self.reasons),
+            "blocks": self.blocks,
             "rows": self.rows,
             "labelled": self.labelled,
             "since": self.since.isoformat() if self.since else None,
             "until": self.until.isoformat() if self.until else None,
-            "columns": [
-                {**asdict(shift), "moved": shift.column in moved_names, "usage": self.usage.get(shift.column)}
-                for shift in self.shifts
-            ],
-            "usage_of_moved": self.usage_together,
-            "performance": asdict(self.performance) if self.performance else None,
+            "first": self.first,
+            "last": self.last,
+            "cut": self.cut,
+            **records_of(self.outcome),
             "issues": [{"column": each.column, "what": each.what, "count": each.count} for each in self.issues],
             "report": self.report,
             "report_error": self.report_error,
@@ -68,113 +80,129 @@ class Check:
 
 
 def run_check(
-    store: Store, version: Version, window_rows: int, policy: Policy | None = None, report: bool = True
+    store: Store, version: Version, window_rows: int, policy: Policy | None = None, report: bool | None = None
 ) -> Check:
-    """Check the newest `window_rows` logged predictions of a version, store the result, announce it."""
-    policy = policy or Policy()
-    entries = store.log.newest(version.name, window_rows, version.number)
-    model = load_model(version.folder)
-    reference = reference_side(model, version.folder)
-    window = window_side(model, entries)
-    check = examine(model, version, reference, window, entries, policy)
-    if report and len(window) >= policy.least_rows and len(reference):
-        check = _with_report(store, check, model, reference, window)
+    """Check the newest `window_rows` logged predictions of a version, store the result, announce it (as `check_window`
+    does)."""
+    return check_window(store, version, newest_window(store, version, window_rows) or (), policy, report)
+
+
+def check_window(
+    store: Store,
+    version: Version,
+    rows: LogWindow | Sequence[LoggedPrediction],
+    policy: Policy | None = None,
+    report: bool | None = None,
+    cut: bool = False,
+) -> Check:
+    """Check a window of a version's logged predictions, or these of them, oldest first; store the result, announce it.
+
+    `report`: write Evidently's; None for on alarm. `cut`: it is a window as the policy cuts the log, so that the next
+    one begins after it.
+    """
+    seen = look(store, version, rows, policy)
+    check = replace(seen.check, cut=cut)
+    if report_due(check.verdict, report):
+        check = _with_report(store, check, seen)
     summary = check.record()
     store.checks.add(CheckRecord(check.name, check.number, check.verdict, check.rows, summary, check.report))
     announce(Event("check_finished", check.name, summary))
     return check
 
 
-def examine(
-    model: Model,
-    version: Version,
-    reference: Side,
-    window: Side,
-    entries: Sequence[LoggedPrediction],
-    policy: Policy,
-) -> Check:
-    """The measurements and the verdict, without writing anything."""
-    judged = min(len(window), len(reference)) >= policy.least_rows
-    features = _shifts(reference.features, window.features) if judged else []
-    answers = _shifts(answer_columns(model.schema, reference), answer_columns(model.schema, window)) if judged else []
-    beyond_chance = moved([*features, *answers], policy)
-    of_features = [shift for shift in beyond_chance if shift in features]
-    usage, together = _usage(model, reference, of_features)
-    performance = _performance(model, reference, window, policy) if judged else None
-    evidence = Evidence(
-        len(window),
-        len(reference),
-        of_features,
-        together,
-        [shift for shift in beyond_chance if shift in answers],
-        performance,
+@dataclass(frozen=True)
+class Look:
+    """What a check found, and both sides of it."""
+
+    check: Check
+    model: Model
+    reference: Side
+    window: Side
+
+
+def look(
+    store: Store, version: Version, rows: LogWindow | Sequence[LoggedPrediction], policy: Policy | None = None
+) -> Look:
+    """What a check of these rows finds, without writing anything."""
+    policy = policy or Policy()
+    model = load_model(version.folder)
+    reference = reference_side(model, version.folder)
+    if isinstance(rows, LogWindow):
+        window, entries = read_window(store, model, rows)
+    else:
+        window, entries = window_side(model, rows), Entries.of(rows)
+    recent = store.checks.recent(version.name, MOST_PAST)
+    past = tuple(past_of(record) for record in recent if record.number == version.number)
+    check = examine(version, Subject(model, reference, window, entries, policy.checks, len(past), past))
+    return Look(check, model, reference, window)
+
+
+def past_of(record: CheckRecord) -> Past:
+    """What later checks of the same version need to know of this one."""
+    summary = record.summary
+    ends = [datetime.fromisoformat(summary[end]) for end in ("since", "until") if summary.get(end)]
+    return Past(
+        record.rows,
+        int(summary.get("labelled", 0)),
+        ends[0].timestamp() if ends else 0.0,
+        (ends[1] - ends[0]).total_seconds() if len(ends) == 2 else 0.0,
+        frozenset(each["check"] for each in summary.get("findings", ()) if each["verdict"] in ("watch", "act")),
+        bool(summary.get("blocks")),
     )
-    verdict, reasons = judge(evidence, policy)
-    if model.schema.of_kind("image"):
-        reasons = (*reasons, "The log keeps no images: only the answers and the other columns are watched.")
-    elif entries and reference.features and not window.features:
-        reasons = (*reasons, "The log keeps no cells (--log-features): only answers and labels are watched.")
-    if not reference.real:
-        reasons = (*reasons, "The model keeps statistics instead of reference rows: columns are compared one by one.")
+
+
+def examine(version: Version, subject: Subject) -> Check:
+    """The measurements and the verdict, without writing anything."""
+    reference, window, entries = subject.reference, subject.window, subject.entries
+    if min(len(window), len(reference)) < subject.policy.least_rows:
+        outcome = Outcome()
+        verdict, reasons = too_few(len(window), len(reference), subject.policy.least_rows)
+    else:
+        outcome = _joined([check(subject) for check in CHECKS])
+        verdict, reasons = judge(outcome.findings, len(window))
     return Check(
         name=version.name,
         number=version.number,
         verdict=verdict,
-        reasons=reasons,
+        reasons=(*reasons, *_unseen(subject)),
         rows=len(window),
         labelled=len(window.labelled),
-        since=entries[0].time if entries else None,
-        until=entries[-1].time if entries else None,
-        shifts=(*answers, *features),
-        moved=tuple(beyond_chance),
-        usage=usage,
-        usage_together=together,
-        performance=performance,
+        since=entries.since,
+        until=entries.until,
+        first=entries.first,
+        last=entries.last,
+        outcome=outcome,
         issues=window.rows.issues,
     )
 
 
-def _shifts(reference: Any, window: Any) -> list[Shift]:
-    return [compare(name, reference[name], window[name]) for name in window if name in reference]
+def _joined(outcomes: Sequence[Outcome]) -> Outcome:
+    findings: list[Finding] = [finding for outcome in outcomes for finding in outcome.findings]
+    measures: list[Measure] = [measure for outcome in outcomes for measure in outcome.measures]
+    return Outcome(tuple(findings), tuple(measures))
 
 
-def _usage(model: Model, reference: Side, shifts: Sequence[Shift]) -> tuple[dict[str, float], float]:
-    """Each moved column's share of the model's usage, and that of all of them together.
-
-    A watched quantity that no column can be named for counts as wholly used, and so does a text whose reference holds
-    no words: it must not pass unseen.
-    """
-    wordless = set() if reference.real else {column.name for column in model.schema.of_kind("text")}
-    names = [column.name for column in model.schema.used if column.name not in wordless]
-    sources = {shift.column: source_column(shift.column, names) for shift in shifts}
-    if not shifts:
-        return {}, 0.0
-    usage = {
-        watched: 1.0 if source is None else usage_share(model, reference.rows, {source})
-        for watched, source in list(sources.items())[:MOST_WEIGHED]
-    }
-    known = {source for source in sources.values() if source is not None}
-    together = 1.0 if None in sources.values() else usage_share(model, reference.rows, known)
-    return usage, max(together, *usage.values())
+def _unseen(subject: Subject) -> tuple[str, ...]:
+    """What these checks could not look at, in words."""
+    said = []
+    if subject.model.schema.of_kind("image"):
+        said.append("The log keeps no images: only the answers and the other columns are watched.")
+    elif subject.entries and subject.reference.features and not subject.window.features:
+        said.append("The log keeps no cells (--log-features): only answers and labels are watched.")
+    if not subject.reference.real:
+        said.append("The model keeps statistics instead of reference rows: columns are compared one by one.")
+    return tuple(said)
 
 
-def _performance(model: Model, reference: Side, window: Side, policy: Policy) -> Performance | None:
-    metric = find_metric(model.problem.metric)
-    return measure_performance(metric, reference.scored, window.scored, policy)
-
-
-def _with_report(store: Store, check: Check, model: Model, reference: Side, window: Side) -> Check:
+def _with_report(store: Store, check: Check, seen: Look) -> Check:
     from automl_monitoring.evidently_adapter import write_report
 
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
     path = store.reports_folder / check.name / f"check-{stamp}.html"
+    sides = (seen.reference, seen.window)
     try:
-        write_report(check, model.schema, (reference, window), path, workspace_folder(store))
+        write_report(check, seen.model.schema, sides, path, workspace_folder(store))
     except Exception as error:  # whatever the renderer dies of, the verdict stands and must be stored
         return replace(check, report_error=f"{type(error).__name__}: {error}")
+    keep_newest(path.parent)
     return replace(check, report=str(path.relative_to(store.folder)))
-
-
-def workspace_folder(store: Store) -> Path:
-    """Where Evidently keeps the runs that its dashboard shows."""
-    return store.folder / "evidently"

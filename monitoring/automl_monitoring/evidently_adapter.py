@@ -1,6 +1,6 @@
 """The only file that knows Evidently: its report of a check, its workspace, its dashboard panels, its server.
 
-Evidently computes and renders; the verdict is `automl_monitoring.policy`'s. The drift it shows is measured
+Evidently computes and renders; the verdict is `automl_monitoring.verdict`'s. The drift it shows is measured
 by our own two-sample tests, registered with it as methods, because its defaults change with the row count.
 """
 
@@ -23,6 +23,7 @@ from evidently import (
     Regression,
     Report,
 )
+from evidently.core.report import Snapshot
 from evidently.legacy.calculations.stattests import StatTest, register_stattest
 from evidently.legacy.core import ColumnType
 from evidently.metrics import (
@@ -43,7 +44,8 @@ from evidently.ui.workspace import Workspace
 
 from automl.data.dataset import object_array
 from automl.data.schema import Schema
-from automl_monitoring.policy import Policy
+from automl_monitoring.policy import CheckPolicy
+from automl_monitoring.reports import keep_newest
 from automl_monitoring.two_sample import compare
 from automl_monitoring.window import PREDICTION, PROBABILITY, Side, answer_columns
 
@@ -54,6 +56,7 @@ os.environ.setdefault("DO_NOT_TRACK", "1")  # Evidently's telemetry looks for it
 
 LABEL = "true label"
 MOST_COLUMNS = 40  # each costs Evidently about 150 ms and 0.2 MB of HTML
+MOST_ROWS = 20_000  # more make its pictures slow and its pages large, and say nothing new
 METHOD = "automl_two_sample"
 DATA_LINE = re.compile(r"^    var (?:additional_graphs_)?metric_[0-9a-f]+ = .*;$", re.MULTILINE)  # in Evidently's pages
 NAMESPACE = uuid.UUID("6f2f6a0e-6a51-4a5e-9d5c-0f2f3c1d8b11")  # makes a model's project id from its name
@@ -62,7 +65,7 @@ NAMESPACE = uuid.UUID("6f2f6a0e-6a51-4a5e-9d5c-0f2f3c1d8b11")  # makes a model's
 def _two_sample(reference: pd.Series, window: pd.Series, kind: ColumnType, threshold: float) -> tuple[float, bool]:
     one, two = (_as_array(side, kind) for side in (reference, window))
     shift = compare(str(window.name), one, two)
-    return shift.distance, shift.distance >= threshold and shift.p_value <= Policy().significance
+    return shift.distance, shift.distance >= threshold and shift.p_value <= CheckPolicy().significance
 
 
 def _as_array(side: pd.Series, kind: ColumnType) -> Any:
@@ -76,28 +79,45 @@ register_stattest(
         name=METHOD,
         display_name="two-sample distance (K-S, total variation)",
         allowed_feature_types=[ColumnType.Numerical, ColumnType.Categorical],
-        default_threshold=Policy().effect_floor,
+        default_threshold=CheckPolicy().effect_floor,
     ),
     _two_sample,
 )
 
 
 def write_report(check: Check, schema: Schema, sides: tuple[Side, Side], path: Path, workspace: Path) -> None:
-    """Render a check of (reference, window) as one HTML file and add it to the model's project.
+    """Render a check of (reference, window) as one HTML file and add it to the model's project, of which the newest
+    runs are kept."""
+    snapshot, columns = _snapshot(check, schema, sides)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(_page(snapshot), encoding="utf-8")
+    home = Workspace.create(str(workspace))
+    project = _open_project(home, check, schema, columns)
+    home.add_run(project, snapshot)
+    keep_newest(workspace / str(project) / "snapshots")
 
-    Columns that are wholly missing on one side are left out of the report (Evidently refuses them), never
-    out of the verdict; of many columns only those that moved and the first of the others are shown.
+
+def report_page(check: Check, schema: Schema, sides: tuple[Side, Side]) -> str:
+    """A check of (reference, window) as one HTML page, kept nowhere."""
+    return _page(_snapshot(check, schema, sides)[0])
+
+
+def _snapshot(check: Check, schema: Schema, sides: tuple[Side, Side]) -> tuple[Snapshot, list[str]]:
+    """What Evidently makes of a check, and the columns that it shows.
+
+    Columns that are wholly missing on one side are left out of the report (Evidently refuses them), never out of the
+    verdict; of many columns only those that moved and the first of the others are shown, and of many rows a sample.
     """
     reference, window = (_frame(schema, side) for side in sides)
     columns = _reported(check, reference, window)
-    labelled = check.performance is not None and _has_both(schema, sides)
+    labelled = any(measure.name == "score" for measure in check.outcome.measures) and _has_both(schema, sides)
     definition = _definition(schema, reference, columns, labelled)
     kept = [*columns, *([LABEL] if labelled else [])]
     report = Report(
         [
             RowCount(tests=[]),
             DriftedColumnsCount(columns=sorted(columns), num_method=METHOD, cat_method=METHOD, tests=[]),
-            *(ValueDrift(column=name, method=METHOD, threshold=Policy().effect_floor) for name in columns),
+            *(ValueDrift(column=name, method=METHOD, threshold=CheckPolicy().effect_floor) for name in columns),
             *(_performance_metrics(schema) if labelled else []),
         ],
         include_tests=True,
@@ -109,11 +129,11 @@ def write_report(check: Check, schema: Schema, sides: tuple[Side, Side], path: P
         Dataset.from_pandas(reference[kept], data_definition=definition),
         name=f"{check.name} version {check.number}: {check.verdict}",
     )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(_without_markup(snapshot.get_html_str(as_iframe=False)), encoding="utf-8")
-    home = Workspace.create(str(workspace))
-    project = _open_project(home, check.name, check.reasons, check.verdict, columns, schema)
-    home.add_run(project, snapshot)
+    return snapshot, columns
+
+
+def _page(snapshot: Snapshot) -> str:
+    return _without_markup(snapshot.get_html_str(as_iframe=False))
 
 
 def _without_markup(page: str) -> str:
@@ -121,20 +141,12 @@ def _without_markup(page: str) -> str:
     return DATA_LINE.sub(lambda line: line[0].replace("<", "\\u003c"), page)
 
 
-def open_projects(workspace: Path, names: Sequence[str]) -> None:
-    """A project for each model that has none yet, which says that nothing was checked."""
-    home = Workspace.create(str(workspace))
-    for name in names:
-        if home.get_project(_project_id(name)) is None:
-            said = (f"Serve the model, then run `automl check {name}`.",)
-            _open_project(home, name, said, "no checks yet", (), None)
-
-
-def make_dashboard(workspace: Path, secret: str) -> Any:
+def make_workspace_app(workspace: Path, secret: str) -> Any:
     """Evidently's UI as an ASGI app; whoever does not know the secret can read but change nothing."""
     from evidently.ui.service.app import create_app, get_config
 
     os.environ.setdefault("GIT_COMMIT", "")  # or each look at the version would call git
+    Workspace.create(str(workspace))
     return create_app(get_config(workspace=str(workspace), secret=secret))
 
 
@@ -143,9 +155,12 @@ def _frame(schema: Schema, side: Side) -> pd.DataFrame:
     # NaN, not None: Evidently takes None for a class of its own.
     truth = [schema.classes[code] if code >= 0 else np.nan for code in side.target] if classify else side.target
     columns = {**side.features, **answer_columns(schema, side), LABEL: truth}
-    return pd.DataFrame(
+    frame = pd.DataFrame(
         {name: pd.Series(values, dtype="float64" if _plain(values) else "object") for name, values in columns.items()}
     )
+    if len(frame) <= MOST_ROWS:
+        return frame
+    return frame.sample(MOST_ROWS, random_state=0).sort_index().reset_index(drop=True)
 
 
 def _plain(values: Any) -> bool:
@@ -153,12 +168,9 @@ def _plain(values: Any) -> bool:
 
 
 def _reported(check: Check, reference: pd.DataFrame, window: pd.DataFrame) -> list[str]:
-    moved = {shift.column for shift in check.moved}
-    ranked = sorted(
-        check.shifts,
-        key=lambda shift: (shift.column not in (PREDICTION, PROBABILITY), shift.column not in moved),
-    )
-    names = [shift.column for shift in ranked]
+    moved = {column for finding in check.findings for column in finding.columns}
+    watched = [measure.column for measure in check.outcome.measures if measure.name == "drift"]
+    names = sorted(watched, key=lambda name: (name not in (PREDICTION, PROBABILITY), name not in moved))
     return [name for name in names if reference[name].notna().any() and window[name].notna().any()][:MOST_COLUMNS]
 
 
@@ -200,22 +212,15 @@ def _project_id(name: str) -> uuid.UUID:
     return uuid.uuid5(NAMESPACE, name)
 
 
-def _open_project(
-    home: Workspace,
-    name: str,
-    said: Sequence[str],
-    verdict: str,
-    columns: Sequence[str],
-    schema: Schema | None,
-) -> uuid.UUID:
+def _open_project(home: Workspace, check: Check, schema: Schema, columns: Sequence[str]) -> uuid.UUID:
     """The model's project with fresh panels: the newest verdict on top, then the curves."""
-    identity = _project_id(name)
+    identity = _project_id(check.name)
     project = home.get_project(identity)
     if project is None:
-        project = home.add_project(ProjectModel(id=identity, name=name, description="Checks by automl"))
+        project = home.add_project(ProjectModel(id=identity, name=check.name, description="Checks by automl"))
     project.dashboard.clear_dashboard()
-    project.dashboard.add_panel(text_panel(f"{name}: {verdict}", " ".join(said)))
-    for panel in _panels(columns, schema) if schema else ():
+    project.dashboard.add_panel(text_panel(f"{check.name}: {check.verdict}", " ".join(check.reasons)))
+    for panel in _panels(columns, schema):
         project.dashboard.add_panel(panel)
     return identity
 
@@ -233,7 +238,7 @@ def _panels(columns: Sequence[str], schema: Schema) -> list[Any]:
         PanelMetric(metric=name, legend=name, metric_labels={"value_type": "mean"} if name == "MAE" else {})
         for name in scores
     ]
-    floor = f"0 the same, 1 disjoint; below {Policy().effect_floor} never counts"
+    floor = f"0 the same, 1 disjoint; below {CheckPolicy().effect_floor} never counts"
     return [
         line_plot_panel("Share of drifted columns", [share], "of the watched columns and answers", size="half"),
         bar_plot_panel("Rows", [PanelMetric(metric="RowCount", legend="rows")], "in the checked window", size="half"),

@@ -1,128 +1,169 @@
-"""From measurements to a verdict: healthy, watch, act, or unknown with too few rows.
+"""The policy of a model's monitor, one TOML file: windows, checks, retraining, gate, rollout, alerts.
 
-Pure: everything that a verdict rests on is in its arguments.
-
-Evidently's own verdict was measured wrong both ways (false alarms on many-level categories, silence when
-the top feature dies), so the decision is made here: calibrated tests, corrected for many columns, with an
-effect floor, weighed by how much the model uses what moved.
+Every value has a default; `automl monitor policy` prints them. Shares are 0 to 1, times durations: 90s, 12h, 30d.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
+import re
+from typing import Annotated, Literal
 
-import numpy as np
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt
 
-from automl.bootstrap import unpaired_change
-from automl.data.dataset import Array
-from automl.metrics import Metric
-from automl_monitoring.two_sample import Shift, benjamini_hochberg
+from automl.errors import OptionError
+from automl.search.budget import parse_duration
 
-Verdict = Literal["healthy", "watch", "act", "unknown"]
+NO_TIME = re.compile(r"\s*(0+(\.0+)?\s*(s|m|min|h|d)?)?\s*")
 
 
-@dataclass(frozen=True)
-class Policy:
+def seconds_of(duration: str) -> float:
+    """The seconds of a duration such as 90s, 12h or 30d; 0 for an empty one. OptionError for what is none."""
+    return 0.0 if NO_TIME.fullmatch(duration) else parse_duration(duration)
+
+
+def _is_duration(text: str) -> str:
+    try:
+        seconds_of(text)
+    except OptionError as error:
+        raise ValueError("Input should be a duration such as 90s, 12h or 30d") from error
+    return text
+
+
+def _is_web_address(text: str) -> str:
+    if text and not text.startswith(("https://", "http://")):
+        raise ValueError("Input should be a web address that begins with https:// or http://")
+    return text
+
+
+Share = Annotated[float, Field(ge=0, le=1)]
+NonNegative = Annotated[float, Field(ge=0)]
+Positive = Annotated[float, Field(gt=0)]
+Duration = Annotated[str, AfterValidator(_is_duration)]
+WebAddress = Annotated[str, AfterValidator(_is_web_address)]
+
+
+class Section(BaseModel):
+    """A table of the file: frozen, and a name that it does not know is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class WindowPolicy(Section):
+    """How the log is cut: by count (`rows`), or by time where `every` is given.
+
+    Windows of fewer than `least_rows` are joined with the next.
+    """
+
+    rows: PositiveInt = 1000
+    every: Duration = ""
+    least_rows: PositiveInt = 50
+
+
+class CheckPolicy(Section):
     """When a difference counts.
 
-    `significance`: false discovery rate over the columns of a check, and the level at which a fall of
-    performance must hold. `effect_floor`: the smallest distance that counts, however certain.
-    `act_usage`: share of the model's usage that moved columns must carry to act.
-    `act_prediction`: distance of the predictions at which to act. `margin`: how much of the score may be
-    lost before it matters, absolute where higher is better, else relative to the reference.
+    `significance`: false discovery rate over the columns of a window and over all windows, and the level at which a
+    fall of performance must hold. `effect_floor`: the smallest distance that counts, however certain. `act_usage`:
+    share of the model's usage that moved columns must carry to act. `ignored_usage`: share below which a broken column
+    is only watched. `act_prediction`: distance of the predictions at which to act. `margin`: how much of the score may
+    be lost before it matters, absolute where higher is better, else relative to the reference.
     """
 
-    least_rows: int = 50
-    least_labels: int = 50
-    significance: float = 0.01
-    effect_floor: float = 0.1
-    act_usage: float = 0.3
-    act_prediction: float = 0.25
-    margin: float = 0.02
+    least_rows: PositiveInt = 50
+    least_labels: PositiveInt = 50
+    significance: Share = 0.01
+    effect_floor: Share = 0.1
+    act_usage: Share = 0.3
+    ignored_usage: Share = 0.05
+    act_prediction: Share = 0.25
+    margin: NonNegative = 0.02
 
 
-@dataclass(frozen=True)
-class Performance:
-    """The user's metric on `rows` labelled rows of the window, beside the reference's.
+class RetrainPolicy(Section):
+    """When a challenger is trained, and from what.
 
-    `low` and `high` bound the change (positive is better now) at the policy's level; `fell` says that even
-    the better end is a loss beyond the margin.
+    `approval`: auto, or ask, where `automl monitor approve` has to say yes. `schedule`: train at the latest so long
+    after the last time; empty for never. `label_lag`: how long labels take: rows younger than that do not
+    count. `time`: for the champion's recipe first, then for a search that starts from its journal. `most_outside`:
+    share of the training rows that may come from labels sent over HTTP. `judge_share`: of the labelled rows, the
+    newest, are held out to judge both models, `least_judges` at least.
+    `cores`: how many training may use, at low priority; 0 for half of them.
     """
 
-    metric: str
-    rows: int
-    score: float
-    reference: float
-    low: float
-    high: float
-    fell: bool
+    approval: Literal["auto", "ask"] = "auto"
+    time: Duration = "5m"
+    cooldown: Duration = "24h"
+    daily: NonNegativeInt = 2
+    monthly: NonNegativeInt = 10
+    schedule: Duration = ""
+    least_labels: PositiveInt = 500
+    least_per_class: NonNegativeInt = 20
+    label_lag: Duration = "0s"
+    most_outside: Share = 0.5
+    judge_share: Annotated[float, Field(gt=0, lt=1)] = 0.3
+    least_judges: Annotated[int, Field(ge=20)] = 50
+    cores: NonNegativeInt = 0
 
 
-@dataclass(frozen=True)
-class Evidence:
-    """All that a verdict rests on. `moved` and `answers_moved` are shifts that passed `moved()`."""
+class GatePolicy(Section):
+    """When a challenger may be promoted: the gain's lower bound above -`margin`, and better with probability `sure`.
 
-    rows: int
-    reference_rows: int
-    moved: Sequence[Shift]
-    usage: float
-    answers_moved: Sequence[Shift]
-    performance: Performance | None
-
-
-def moved(shifts: Sequence[Shift], policy: Policy) -> list[Shift]:
-    """The shifts that are beyond chance among so many columns and large enough to matter; largest first."""
-    real = benjamini_hochberg([shift.p_value for shift in shifts], policy.significance)
-    kept = [s for s, held in zip(shifts, real, strict=True) if held and s.distance >= policy.effect_floor]
-    return sorted(kept, key=lambda shift: shift.distance, reverse=True)
-
-
-def measure_performance(
-    metric: Metric, before: tuple[Array, Array], now: tuple[Array, Array], policy: Policy
-) -> Performance | None:
-    """Compare (target, outputs) of labelled rows; None with too few labels or for an undefined metric."""
-    if min(len(before[0]), len(now[0])) < policy.least_labels:
-        return None
-    changes = unpaired_change(metric, before, now)
-    score, reference = metric.score(*now), metric.score(*before)
-    if len(changes) < 100 or not np.isfinite([score, reference]).all():
-        return None
-    low, high = np.quantile(changes, [policy.significance, 1 - policy.significance])
-    margin = policy.margin * (1.0 if metric.higher_is_better else abs(reference))
-    return Performance(metric.name, len(now[0]), score, reference, float(low), float(high), bool(high < -margin))
-
-
-def judge(evidence: Evidence, policy: Policy) -> tuple[Verdict, tuple[str, ...]]:
-    """The verdict and its reasons in words.
-
-    Where labels show for most of the window that the performance held, what moved is worth a look and no more.
+    `least_gain`: a smaller share of what the champion is better than a constant is not worth a change.
+    No slice may be worse than `slice_margin`, nor the probabilities less true than `calibration_margin`; one row may
+    take `latency_factor` times the champion's time or `latency_ms`, and the artifact `size_factor` times its bytes or
+    `size_mb`.
     """
-    fewest = min(evidence.rows, evidence.reference_rows)
-    if fewest < policy.least_rows:
-        side = "logged rows" if evidence.rows <= evidence.reference_rows else "reference rows"
-        return "unknown", (f"Not enough rows to judge: {fewest} {side}, {policy.least_rows} are needed.",)
-    act: list[str] = []
-    watch: list[str] = []
-    performance = evidence.performance
-    if performance and performance.fell:
-        act.append(
-            f"{performance.metric} got worse, from {performance.reference:.4g} to {performance.score:.4g} "
-            f"on {performance.rows:,} labelled rows, which is more than noise."
-        )
-    for shift in evidence.answers_moved:
-        strong = shift.distance >= policy.act_prediction
-        (act if strong else watch).append(f"The {shift.column} moved ({shift.words}; distance {shift.distance:.2f}).")
-    if evidence.moved:
-        names = ", ".join(shift.column for shift in evidence.moved[:3])
-        names += f" and {len(evidence.moved) - 3} more" if len(evidence.moved) > 3 else ""
-        heavy = evidence.usage >= policy.act_usage
-        (act if heavy else watch).append(
-            f"{names} moved; {evidence.usage:.0%} of what drives the model hangs on what moved."
-        )
-    if performance and not performance.fell and 2 * performance.rows >= evidence.rows:
-        return "watch" if act or watch else "healthy", tuple(act + watch) or ("Nothing moved beyond chance.",)
-    if act:
-        return "act", tuple(act + watch)
-    return ("watch", tuple(watch)) if watch else ("healthy", ("Nothing moved beyond chance.",))
+
+    margin: NonNegative = 0.0
+    sure: Share = 0.95
+    least_gain: Share = 0.01
+    slice_margin: NonNegative = 0.05
+    calibration_margin: NonNegative = 0.05
+    latency_factor: Positive = 3.0
+    latency_ms: Positive = 5.0
+    size_factor: Positive = 5.0
+    size_mb: Positive = 50.0
+
+
+class RolloutPolicy(Section):
+    """How a promoted challenger comes to its clients: in the champion's shadow for `shadow_rows` answers, then as a
+    canary of `canary` of the requests for `canary_rows` answers, each for `patience` at most, then wholly.
+
+    0 rows leave a stage out. `watch_rows`: labelled answers after the promotion, on which the one before must not be
+    better by more than noise: else it comes back by itself.
+    """
+
+    shadow_rows: NonNegativeInt = 0
+    canary: Share = 0.1
+    canary_rows: NonNegativeInt = 0
+    patience: Duration = "24h"
+    watch_rows: NonNegativeInt = 1000
+
+
+class AlertPolicy(Section):
+    """Where a change of state is told: a webhook, a command, e-mail; empty for not at all.
+
+    The webhook is signed with the secret in the environment variable `secret_env`, unsigned where that name is empty.
+    `command`: its words; the alert comes as JSON on its standard input. `smtp`: HOST:PORT of the mail server; its
+    password stands in the environment variable `smtp_password_env`, and is given only after STARTTLS.
+    """
+
+    webhook: WebAddress = ""
+    secret_env: str = "AUTOML_WEBHOOK_SECRET"
+    command: tuple[str, ...] = ()
+    mail_to: tuple[str, ...] = ()
+    mail_from: str = ""
+    smtp: str = ""
+    smtp_user: str = ""
+    smtp_password_env: str = "AUTOML_SMTP_PASSWORD"
+
+
+class Policy(Section):
+    """All of it."""
+
+    window: WindowPolicy = WindowPolicy()
+    checks: CheckPolicy = CheckPolicy()
+    retrain: RetrainPolicy = RetrainPolicy()
+    gate: GatePolicy = GatePolicy()
+    rollout: RolloutPolicy = RolloutPolicy()
+    alerts: AlertPolicy = AlertPolicy()

@@ -9,7 +9,7 @@ is what keeps the false alarms at their nominal rate.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,7 +18,9 @@ from automl.data.dataset import Array, describe_number
 
 FEW_VALUES = 10  # numbers with at most so many different values are compared like categories
 LEAST_EXPECTED = 5.0  # rows a pooled level must lead one to expect on the smaller side (Cochran's rule)
-EXACT_DRAWS = 4_999  # of the permutation distribution where the chi-square approximation is not sound
+MEAN_KOLMOGOROV = 0.8687  # the mean of Kolmogorov's distribution, sqrt(pi / 2) * ln 2
+SEEN_FIRST = 200  # of a column's cells mostly show already that it has many values
+MISSING = "(missing)"
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,8 @@ class Shift:
     """One column, reference against window.
 
     `distance`: K-S or total variation, 0 the same to 1 disjoint. `p_value`: of that test alone, before any
-    correction for many columns. `words`: what moved, for a person.
+    correction for many columns. `words`: what moved, for a person. `chance`: the distance that two samples of these
+    sizes have on average where nothing moved.
     """
 
     column: str
@@ -34,15 +37,28 @@ class Shift:
     distance: float
     p_value: float
     words: str
+    chance: float = 0.0
+
+    @property
+    def effect(self) -> float:
+        """The distance without the part that chance alone gives it: few rows or many levels are no effect."""
+        return float(np.sqrt(max(self.distance**2 - self.chance**2, 0.0)))
 
 
 def compare(column: str, reference: Array, window: Array) -> Shift:
     """The shift between two samples of a column: float64 (NaN is missing) or texts, neither of them empty."""
-    if reference.dtype.kind == "f" and window.dtype.kind == "f" and _many_values(reference, window):
+    if reference.dtype.kind == "f" and window.dtype.kind == "f" and many_values(reference, window):
         distance, p_value = kolmogorov_smirnov(reference, window)
-        return Shift(column, "K-S", distance, p_value, _number_words(reference, window))
-    distance, p_value = chi_square(reference, window)
-    return Shift(column, "chi-square", distance, p_value, _level_words(reference, window))
+        chance = MEAN_KOLMOGOROV * float(np.sqrt(1 / len(reference) + 1 / len(window)))
+        return Shift(column, "K-S", distance, p_value, _number_words(reference, window), chance)
+    names, counts = contingency(reference, window)
+    distance, p_value, chance = _compared(counts)
+    return Shift(column, "chi-square", distance, p_value, _level_words(names, counts), chance)
+
+
+def shifts_between(reference: Mapping[str, Array], window: Mapping[str, Array]) -> list[Shift]:
+    """The shift of every quantity that both sides have."""
+    return [compare(name, reference[name], window[name]) for name in window if name in reference]
 
 
 def kolmogorov_smirnov(reference: Array, window: Array) -> tuple[float, float]:
@@ -57,30 +73,14 @@ def kolmogorov_smirnov(reference: Array, window: Array) -> tuple[float, float]:
     return distance, float(np.clip(kstwo.sf(distance, max(round(effective), 1)), 0.0, 1.0))
 
 
-def chi_square(reference: Array, window: Array, seed: int = 0) -> tuple[float, float]:
+def chi_square(reference: Array, window: Array) -> tuple[float, float]:
     """(total variation, p value) on the contingency table of pooled levels.
 
-    Levels are pooled by their count in both samples together, which leaves the permutation distribution
-    intact. Where a pooled level still expects fewer than five rows, the p value comes from that
-    distribution (multivariate hypergeometric draws) instead of its chi-square approximation.
+    Levels are pooled by their count in both samples together, so that each group expects five rows on the smaller
+    side. Where that pooled anything, single levels are tested too (hypergeometric, Fisher 1935; Bonferroni), for a
+    level that is new or gone must not drown among the rare.
     """
-    from scipy.stats import chi2
-
-    counts = _pooled(_contingency(reference, window))
-    if counts.shape[1] < 2:
-        return 0.0, 1.0
-    shares = counts / counts.sum(axis=1, keepdims=True)
-    distance = float(np.abs(shares[0] - shares[1]).sum() / 2)
-    totals = counts.sum(axis=0)
-    expected = np.outer(counts.sum(axis=1), totals) / totals.sum()
-    statistic = float(((counts - expected) ** 2 / expected).sum())
-    if expected.min() >= LEAST_EXPECTED:
-        return distance, float(chi2.sf(statistic, counts.shape[1] - 1))
-    rows = int(counts[1].sum())
-    drawn = np.random.default_rng(seed).multivariate_hypergeometric(totals, rows, size=EXACT_DRAWS)
-    sides = np.stack([totals - drawn, drawn], axis=1)
-    chance = ((sides - expected) ** 2 / expected).sum(axis=(1, 2))
-    return distance, float((1 + np.count_nonzero(chance >= statistic - 1e-9)) / (1 + EXACT_DRAWS))
+    return _compared(contingency(reference, window)[1])[:2]
 
 
 def benjamini_hochberg(p_values: Sequence[float], rate: float) -> list[bool]:
@@ -94,31 +94,77 @@ def benjamini_hochberg(p_values: Sequence[float], rate: float) -> list[bool]:
     return [bool(each) for each in held]
 
 
-def _many_values(reference: Array, window: Array) -> bool:
-    both = np.concatenate([reference, window])
-    return len(np.unique(both[np.isfinite(both)])) > FEW_VALUES
+def many_values(reference: Array, window: Array) -> bool:
+    """Do two float64 samples together hold more than FEW_VALUES different numbers?"""
+    for one, two in ((reference[:SEEN_FIRST], window[:SEEN_FIRST]), (reference, window)):
+        both = np.concatenate([one, two])
+        if len(np.unique(both[np.isfinite(both)])) > FEW_VALUES:
+            return True
+    return False
 
 
-def _contingency(reference: Array, window: Array) -> Array:
-    """int64 counts of shape (2, levels)."""
-    levels = np.concatenate([_levels(reference), _levels(window)])
-    _, codes = np.unique(levels, return_inverse=True)
-    width = int(codes.max()) + 1
-    return np.stack([np.bincount(side, minlength=width) for side in (codes[: len(reference)], codes[len(reference) :])])
+def contingency(reference: Array, window: Array) -> tuple[list[str], Array]:
+    """The levels, as a person writes them, and int64 counts of shape (2, levels)."""
+    import pandas as pd
+
+    if reference.dtype.kind != window.dtype.kind:
+        reference, window = (np.array([spell(value) for value in side], dtype=object) for side in (reference, window))
+    codes, levels = pd.factorize(np.concatenate([reference, window]), use_na_sentinel=False)
+    sides = codes[: len(reference)], codes[len(reference) :]
+    counts = np.stack([np.bincount(side, minlength=len(levels)) for side in sides])
+    names = [spell(level) for level in levels]
+    # Not as they came: of levels as rare as each other, the reference's would come first, and be pooled by side.
+    order = sorted(range(len(names)), key=names.__getitem__)
+    return [names[place] for place in order], counts[:, order]
 
 
-def _levels(values: Array) -> Array:
-    return np.array([_spell(value) for value in values], dtype=np.str_)
-
-
-def _spell(value: object) -> str:
+def spell(value: object) -> str:
+    """A cell as a level's name."""
+    if value is None:
+        return MISSING
     if isinstance(value, float):
-        return "(missing)" if value != value else describe_number(value)
+        return MISSING if value != value else describe_number(value)
     return str(value)
 
 
-def _pooled(counts: Array) -> Array:
-    """Levels from frequent to rare, joined until each expects enough rows; the rare rest stays one level."""
+def _compared(counts: Array) -> tuple[float, float, float]:
+    """(total variation, p value, the total variation that chance alone gives) of int64 counts (2, levels)."""
+    from scipy.stats import chi2
+
+    pooled, whole = _pooled(counts)
+    if pooled.shape[1] < 2:
+        return 0.0, 1.0, 0.0
+    rows = pooled.sum(axis=1, keepdims=True)
+    shares = pooled / rows
+    distance = float(np.abs(shares[0] - shares[1]).sum() / 2)
+    common = pooled.sum(axis=0) / pooled.sum()
+    # Half the sum of mean absolute normal deviations, sqrt(2 / pi) standard deviations each.
+    chance = float(np.sqrt(2 / np.pi * common * (1 - common) * (1 / rows).sum()).sum() / 2)
+    tested = pooled if whole else np.column_stack([pooled[:, :-2], pooled[:, -2:].sum(axis=1)])
+    expected = rows * tested.sum(axis=0) / tested.sum()
+    statistic = float(((tested - expected) ** 2 / expected).sum())
+    p_value = float(chi2.sf(statistic, tested.shape[1] - 1)) if tested.shape[1] > 1 else 1.0
+    if not (whole and pooled.shape == counts.shape):
+        p_value = min(1.0, 2 * min(p_value, _single(counts)))
+    return distance, p_value, chance
+
+
+def _single(counts: Array) -> float:
+    """The smallest p value of a single level against the rest, corrected for their number."""
+    from scipy.stats import hypergeom
+
+    totals = counts.sum(axis=0)
+    tested = totals >= LEAST_EXPECTED  # rarer ones cannot be significant and need no correction (Tarone 1990)
+    if not tested.any():
+        return 1.0
+    many, rows, found = int(counts.sum()), int(counts[1].sum()), counts[1, tested]
+    upper = hypergeom.sf(found - 1, many, totals[tested], rows)
+    lower = hypergeom.cdf(found, many, totals[tested], rows)
+    return float(min(1.0, 2 * np.minimum(upper, lower).min() * tested.sum()))
+
+
+def _pooled(counts: Array) -> tuple[Array, bool]:
+    """Levels from frequent to rare, joined until each expects enough rows, and whether the last one does too."""
     counts = counts[:, np.argsort(-counts.sum(axis=0), kind="stable")]
     enough = LEAST_EXPECTED * counts.sum() / max(counts.sum(axis=1).min(), 1)
     groups, current, size = [], np.zeros(2, dtype=np.int64), 0
@@ -129,7 +175,7 @@ def _pooled(counts: Array) -> Array:
             current, size = np.zeros(2, dtype=np.int64), 0
     if size:
         groups.append(current)
-    return np.stack(groups, axis=1)
+    return np.stack(groups, axis=1), not size
 
 
 def _number_words(reference: Array, window: Array) -> str:
@@ -143,11 +189,8 @@ def _number_words(reference: Array, window: Array) -> str:
     return ", ".join(said)
 
 
-def _level_words(reference: Array, window: Array) -> str:
+def _level_words(names: Sequence[str], counts: Array) -> str:
     """The level whose share changed most."""
-    before, now = _levels(reference), _levels(window)
-    shares = {
-        level: (float(np.mean(before == level)), float(np.mean(now == level))) for level in np.unique([*before, *now])
-    }
-    level, (share_before, share_now) = max(shares.items(), key=lambda item: abs(item[1][1] - item[1][0]))
-    return f"{level!s}: {share_before:.0%} → {share_now:.0%}"
+    shares = counts / counts.sum(axis=1, keepdims=True)
+    most = int(np.abs(shares[1] - shares[0]).argmax())
+    return f"{names[most]}: {shares[0, most]:.0%} → {shares[1, most]:.0%}"

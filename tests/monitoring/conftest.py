@@ -8,11 +8,13 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from automl.engine import FitResult
 from automl.store import LoggedPrediction, Store, Version
+from tests.monitoring.seeded import seeded as seeded
 
 Log = Callable[[Store, pd.DataFrame], list[str]]
 
@@ -36,7 +38,7 @@ def traffic(churn_csv: Path) -> pd.DataFrame:
     return frame.iloc[1200:].sample(frac=1, random_state=0).reset_index(drop=True)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def log(churn_fit: tuple[Store, FitResult]) -> Log:
     """Answer rows with the model and log them as the endpoint does; returns the prediction ids."""
     model = churn_fit[1].model
@@ -76,3 +78,11 @@ def _typed(cell: str, number: bool) -> str | float | None:
 
 def add_labels(store: Store, ids: Sequence[str], labels: Sequence[str]) -> None:
     store.log.add_labels("churn", zip(ids, labels, strict=True), source="test")
+
+
+def label_by_gender(store: Store, traffic: pd.DataFrame, ids: list[str], wrong: float = 0.1) -> None:
+    """A concept that the champion does not know: who churns hangs on the gender, but for some."""
+    truth = traffic["gender"].head(len(ids)).map({"Female": "Yes", "Male": "No"}).to_numpy()
+    flipped = np.random.default_rng(0).random(len(ids)) < wrong
+    labels = np.where(flipped, np.where(truth == "Yes", "No", "Yes"), truth)
+    add_labels(store, ids, labels.tolist())

@@ -39,8 +39,8 @@ def test_quiet_window_is_healthy(store: Store, champion: Version, traffic: pd.Da
     check = run_check(store, champion, 1000, report=False)
     assert check.verdict == "healthy", check.reasons
     assert check.rows == check.labelled == 400
-    assert check.performance is not None
-    assert not check.performance.fell
+    assert [finding.verdict for finding in check.findings if finding.check == "performance"] == ["healthy"]
+    assert not check.blocks
 
 
 def test_drift_leads_to_act_and_leaves_a_report(
@@ -49,8 +49,11 @@ def test_drift_leads_to_act_and_leaves_a_report(
     log(store, drifted(traffic.head(300)))
     check = run_check(store, champion, 1000)
     assert check.verdict == "act"
-    assert {"tenure", "MonthlyCharges", "Contract"} <= {shift.column for shift in check.moved}
-    assert check.usage_together > 0.3
+    drift = next(finding for finding in check.findings if finding.check == "drift")
+    assert {"tenure", "MonthlyCharges", "Contract"} <= set(drift.columns)
+    assert drift.size is not None
+    assert drift.size > 0.3
+    assert drift.cost is not None
     assert check.report_error == ""
     assert check.report is not None
     assert "MonthlyCharges" in (store.folder / check.report).read_text(encoding="utf-8")
@@ -70,7 +73,8 @@ def test_a_column_that_the_model_ignores_never_leads_to_act(
     log(store, traffic.head(300).assign(**{least: traffic[least].value_counts().index[-1]}))
     check = run_check(store, champion, 1000, report=False)
     assert check.verdict == "watch"
-    assert [shift.column for shift in check.moved] == [least]
+    assert {column for finding in check.findings for column in finding.columns} == {least}
+    assert not check.blocks
 
 
 def test_labels_reveal_a_changed_concept(store: Store, champion: Version, traffic: pd.DataFrame, log: Log) -> None:
@@ -81,8 +85,7 @@ def test_labels_reveal_a_changed_concept(store: Store, champion: Version, traffi
     check = run_check(store, champion, 1000)
     assert check.verdict == "act"
     assert check.labelled == 200
-    assert check.performance is not None
-    assert check.performance.fell
+    assert [finding.verdict for finding in check.findings if finding.check == "performance"] == ["act"]
     assert check.report_error == ""
 
 
@@ -105,7 +108,7 @@ def test_the_command_exits_with_3_on_act(
     assert build_app()([*arguments, "--json"], standalone_mode=False) == 3
     record = json.loads(capsys.readouterr().out)
     assert record["verdict"] == "act"
-    assert next(column for column in record["columns"] if column["column"] == "tenure")["moved"]
+    assert any("tenure" in finding["columns"] for finding in record["findings"])
     assert build_app()(arguments, standalone_mode=False) == 3
     said = capsys.readouterr().out
     assert "tenure" in said

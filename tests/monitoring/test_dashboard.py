@@ -1,119 +1,209 @@
-"""The dashboard as a real process: answers, changes nothing for a stranger, stops cleanly."""
+"""The dashboard as a real process over a store that the loop has filled: pages, policies, read-only, a clean end."""
 
 from __future__ import annotations
 
-import json
-import os
+import re
 import signal
 import socket
 import subprocess
-import sys
-import time
-import urllib.error
-import urllib.request
+import urllib.parse
 from collections.abc import Iterator
-from contextlib import contextmanager
+from html.parser import HTMLParser
+from pathlib import Path
 
-import pandas as pd
 import pytest
 
-from automl.store import Store, Version
-from automl_monitoring.checking import run_check
-from tests.monitoring.conftest import Log
+from automl.store import Store
+from automl_monitoring.dashboard.metrics import MOST_MODELS, PREFIX, SERIES
+from tests.monitoring.dashboards import DEADLINE_S, Dashboard, command, running
+from tests.monitoring.seeded import COLUMN, MARKUP, NAME, STRANGE
 
-DEADLINE_S = 60
+
+class Parts(HTMLParser):
+    """The addresses, the scripts and the inline styles of a page, and the text of all cells and paragraphs."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.addresses: list[str] = []
+        self.forbidden: list[str] = []
+        self.text = ""
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = dict(attrs)
+        self.addresses += [value for name in ("href", "src", "action") if (value := given.get(name))]
+        self.forbidden += [name for name in given if name == "style" or name.startswith("on")]
+        self.forbidden += [tag] if tag in ("script", "style", "form", "img", "iframe") else []
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
 
 
-def command(store: Store, port: int) -> list[str]:
-    return [
-        sys.executable,
-        "-m",
-        "automl.cli",
-        "dashboard",
-        "--port",
-        str(port),
-        "--store",
-        str(store.folder),
+@pytest.fixture(scope="module")
+def dashboard(seeded: Store) -> Iterator[Dashboard]:
+    with running(seeded.folder) as found:
+        yield found
+
+
+def pages(store: Store) -> list[str]:
+    checks = [
+        f"/models/{each.name}/checks/{each.sequence}" for name in (NAME, STRANGE) for each in store.checks.of(name)
     ]
+    return ["/", f"/models/{NAME}", f"/models/{STRANGE}", *checks]
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+def test_the_overview_tells_each_model_its_verdict_and_the_retraining(dashboard: Dashboard, seeded: Store) -> None:
+    text = Parts(dashboard.http.get("/").text).text
+    assert text.index(STRANGE) < text.index(NAME), "what needs action comes first"
+    newest = seeded.checks.of(STRANGE)[-1]
+    assert newest.verdict == "act"
+    assert newest.summary["reasons"][0] in text
+    assert "promoted" in text
+    decision = seeded.decisions.of(NAME)[-1]
+    assert decision.why in text
+    figures = decision.record["parts"][0]["figures"]
+    assert f"+{figures['challenger'] - figures['champion']:.4g}" in text
 
 
-@contextmanager
-def running(store: Store) -> Iterator[tuple[str, subprocess.Popen[str]]]:
-    port = free_port()
-    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
-    process = subprocess.Popen(command(store, port), stdout=subprocess.PIPE, text=True, env=environment)
-    try:
-        yield f"http://127.0.0.1:{port}", process
-    finally:
-        if process.poll() is None:
-            process.kill()
-        process.communicate()
+def test_the_page_of_a_model_has_curves_versions_and_the_trail(dashboard: Dashboard, seeded: Store) -> None:
+    page = dashboard.http.get(f"/models/{NAME}").text
+    text = Parts(page).text
+    checks = seeded.checks.of(NAME)
+    assert page.count(f'href="/models/{NAME}/checks/{checks[0].sequence}"') > 5, (
+        "each curve has a mark that leads there"
+    )
+    for heading in ("Performance", "Drift of the answers", "Drift by column", "Retrainings", "Versions", "Audit trail"):
+        assert heading in text
+    assert all(entry.why in text for entry in seeded.audit.of(NAME))
+    assert all(part["what"] in text for part in seeded.decisions.of(NAME)[-1].record["parts"])
 
 
-def ask(url: str, method: str = "GET") -> bytes:
-    """The answer, waiting while the server starts: it listens before it can answer."""
-    request = urllib.request.Request(url, method=method)
-    with urllib.request.urlopen(request, timeout=DEADLINE_S) as response:
-        return bytes(response.read())
+def test_the_page_of_a_check_has_all_findings_and_leads_to_evidentlys_report(
+    dashboard: Dashboard, seeded: Store
+) -> None:
+    reported = [check for check in seeded.checks.of(NAME) if check.report]
+    assert [check.verdict for check in reported] == ["act"], "reports are written on alarm"
+    path = f"/models/{NAME}/checks/{reported[0].sequence}"
+    text = Parts(dashboard.http.get(path).text).text
+    assert all(finding["what"] in text for finding in reported[0].summary["findings"])
+    report = dashboard.http.get(f"{path}/report")
+    assert len(report.content) > 1_000_000
+    assert "sandbox allow-scripts" in report.headers["content-security-policy"]
+    healthy = next(check for check in seeded.checks.of(NAME) if not check.report)
+    assert dashboard.http.get(f"/models/{NAME}/checks/{healthy.sequence}/report").status_code == 404
 
 
-def wait_until_listening(url: str, process: subprocess.Popen[str]) -> None:
-    end = time.monotonic() + DEADLINE_S
-    while time.monotonic() < end and process.poll() is None:
-        try:
-            ask(f"{url}/api/version")
-        except OSError:
-            time.sleep(0.05)
-        else:
-            return
-    pytest.fail("the dashboard did not answer")
+def test_no_page_runs_or_loads_anything_and_names_are_never_markup(dashboard: Dashboard, seeded: Store) -> None:
+    for path in pages(seeded):
+        answer = dashboard.http.get(path)
+        assert answer.status_code == 200, path
+        policy = dict(part.strip().split(" ", 1) for part in answer.headers["content-security-policy"].split(";"))
+        assert policy["default-src"] == "'none'"
+        assert "script-src" not in policy
+        assert "unsafe" not in answer.headers["content-security-policy"]
+        parts = Parts(answer.text)
+        assert parts.forbidden == [], path
+        assert all(address.startswith(("/", "?", "#")) for address in parts.addresses)
+        assert MARKUP not in answer.text
+    assert COLUMN in Parts(dashboard.http.get(f"/models/{STRANGE}").text).text
 
 
-def test_shows_checks_read_only_and_stops(store: Store, champion: Version, traffic: pd.DataFrame, log: Log) -> None:
-    log(store, traffic.head(200))
-    run_check(store, champion, 1000)
-    with running(store) as (url, process):
-        wait_until_listening(url, process)
-        projects = json.loads(ask(f"{url}/api/projects"))
-        assert [project["name"] for project in projects] == ["churn"]
-        identity = projects[0]["id"]
-        with pytest.raises(urllib.error.HTTPError) as refused:
-            ask(f"{url}/api/projects/{identity}", "DELETE")
-        assert refused.value.code == 403
-        assert b"<html" in ask(f"{url}/projects/{identity}").lower()
-        process.send_signal(signal.SIGTERM)
-        said, _ = process.communicate(timeout=DEADLINE_S)
-    assert process.returncode == 0
-    assert url in said
+def test_every_link_leads_somewhere(dashboard: Dashboard, seeded: Store) -> None:
+    found = {link for path in pages(seeded) for link in Parts(dashboard.http.get(path).text).addresses}
+    inside = {link for link in found if link.startswith("/") and not link.startswith("/evidently")}
+    assert len(inside) > 8
+    for link in inside:
+        assert dashboard.http.head(link).status_code == 200, link
 
 
-def test_opens_without_checks_and_says_so(store: Store) -> None:
-    with running(store) as (url, process):
-        wait_until_listening(url, process)
-        assert [project["name"] for project in json.loads(ask(f"{url}/api/projects"))] == ["churn"]
-        process.send_signal(signal.SIGINT)
-        said, _ = process.communicate(timeout=DEADLINE_S)
-    assert process.returncode == 0
-    assert "No checks yet" in said
+def test_what_a_client_has_is_not_sent_again(dashboard: Dashboard) -> None:
+    first = dashboard.http.get("/static/dashboard.css")
+    again = dashboard.http.get("/static/dashboard.css", headers={"If-None-Match": first.headers["etag"]})
+    assert (again.status_code, again.content) == (304, b"")
+    assert dashboard.http.get("/", headers={"If-None-Match": '"other"'}).status_code == 200
 
 
-def test_a_port_in_use_is_one_line(store: Store) -> None:
+def test_pages_are_renewed_unless_held(dashboard: Dashboard) -> None:
+    assert '<meta http-equiv="refresh" content="30"/>' in dashboard.http.get("/").text
+    assert "http-equiv" not in dashboard.http.get("/?refresh=0").text
+    assert 'content="30"' in dashboard.http.get("/?refresh=-1").text
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
+def test_nothing_can_be_changed(dashboard: Dashboard, method: str) -> None:
+    for path in (
+        "/",
+        f"/models/{NAME}",
+        "/metrics",
+        "/evidently/",
+        "/evidently/api/projects",
+        "/evidently/api/v2/projects",
+    ):
+        assert dashboard.http.request(method, path).status_code == 405, path
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/nowhere",
+        "/models/nobody",
+        f"/models/{NAME}/checks/99999",
+        f"/models/{NAME}/checks/x",
+        f"/models/{urllib.parse.quote(MARKUP, safe='')}",
+        "/static/app.py",
+        "/static/..%2fapp.py",
+        f"/models/{STRANGE}/checks/1",
+    ],
+)
+def test_what_is_not_there_is_said_on_a_page(dashboard: Dashboard, path: str) -> None:
+    answer = dashboard.http.get(path)
+    assert answer.status_code == 404
+    assert answer.headers["content-type"].startswith("text/html")
+    assert MARKUP not in answer.text
+    assert Parts(answer.text).forbidden == []
+
+
+def test_a_strangers_name_for_this_machine_is_refused(dashboard: Dashboard) -> None:
+    assert dashboard.http.get("/", headers={"Host": "evil.example"}).status_code == 400
+
+
+def test_it_is_alive(dashboard: Dashboard) -> None:
+    assert dashboard.http.get("/live").json() == dashboard.http.get("/healthz").json() == {"live": True}
+
+
+def test_prometheus_is_told_of_each_model(dashboard: Dashboard, seeded: Store) -> None:
+    told = dashboard.http.get("/metrics")
+    assert told.headers["content-type"].startswith("text/plain; version=0.0.4")
+    lines = told.text.splitlines()
+    for name in SERIES:
+        assert any(line.startswith(f"# HELP {PREFIX}_{name}") for line in lines), name
+    samples = dict(line.rsplit(" ", 1) for line in lines if not line.startswith("#"))
+    assert float(samples[f'{PREFIX}_verdict{{model="{STRANGE}"}}']) == 2
+    assert float(samples[f'{PREFIX}_retrainings_total{{model="{NAME}",outcome="promoted"}}']) == 1
+    assert float(samples[f'{PREFIX}_logged_rows_total{{model="{NAME}"}}']) == seeded.log.count(NAME)
+    assert float(samples[f'{PREFIX}_champion_version{{model="{NAME}"}}']) == 2
+    shares = [float(value) for name, value in samples.items() if name.startswith(f"{PREFIX}_labelled_share")]
+    assert all(0 < share <= 1 for share in shares)
+    assert len(lines) < 40 * MOST_MODELS
+    for line in lines:
+        assert re.fullmatch(r'(# (HELP|TYPE) .*)|(\w+(\{(\w+="(\\.|[^"\\])*",?)*\})? [-+.\deEnaINf]+)', line), line
+
+
+def test_it_says_what_to_do_and_stops_cleanly_where_nothing_was_checked(tmp_path: Path) -> None:
+    Store(tmp_path).close()
+    with running(tmp_path) as dashboard:
+        assert "automl fit" in dashboard.http.get("/").text
+        assert dashboard.http.get("/metrics").status_code == 200
+        dashboard.process.send_signal(signal.SIGINT)
+        assert dashboard.process.wait(DEADLINE_S) == 0
+
+
+def test_a_port_in_use_is_one_line(tmp_path: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
-        done = subprocess.run(
-            command(store, taken.getsockname()[1]),
-            capture_output=True,
-            text=True,
-            timeout=DEADLINE_S,
-            check=False,
-        )
+        words = command(tmp_path, "--port", str(taken.getsockname()[1]))
+        done = subprocess.run(words, capture_output=True, text=True, timeout=DEADLINE_S, check=False)
     assert done.returncode == 2
     assert len(done.stderr.strip().splitlines()) == 1
     assert "--port" in done.stderr

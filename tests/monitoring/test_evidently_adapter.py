@@ -15,15 +15,20 @@ from automl.model.model import Card, Model
 from automl.store import Version
 from automl.task import Problem
 from automl_monitoring.checking import Check, examine
-from automl_monitoring.evidently_adapter import write_report
-from automl_monitoring.policy import Policy
+from automl_monitoring.checks.subject import Subject
+from automl_monitoring.evidently_adapter import MOST_ROWS, write_report
+from automl_monitoring.findings import GRAVITY
+from automl_monitoring.policy import CheckPolicy
+from automl_monitoring.reports import KEPT, keep_newest, report_due
 from automl_monitoring.window import Side
+from automl_monitoring.windows import Entries
 
 COLUMNS = (Column("x", "number"), Column("level", "category", levels=("a", "b")))
 VERSION = Version("m", 1, Path(), "classify", "tabular", "roc_auc", None, "")
 TWO = Schema(COLUMNS, "y", "classify", ("no", "yes"))
 THREE = Schema(COLUMNS, "y", "classify", ("p", "q", "r"))
 NUMBER = Schema(COLUMNS, "y", "regress")
+ENTRIES = Entries.of([])
 
 
 def model(schema: Schema, metric: str) -> Model:
@@ -47,7 +52,7 @@ def side(schema: Schema, rows: int, seed: int, labelled: float = 1.0) -> Side:
 
 def rendered(schema: Schema, metric: str, sides: tuple[Side, Side], folder: Path) -> tuple[Check, dict[str, float]]:
     """A check and what Evidently's newest run in the workspace says: metric name -> value."""
-    check = examine(model(schema, metric), VERSION, *sides, [], Policy())
+    check = examine(VERSION, Subject(model(schema, metric), *sides, ENTRIES, CheckPolicy()))
     write_report(check, schema, sides, folder / "report.html", folder / "workspace")
     (snapshot,) = (folder / "workspace").glob("*/snapshots/*.json")
     results = json.loads(snapshot.read_text(encoding="utf-8"))["metric_results"].values()
@@ -59,33 +64,35 @@ def rendered(schema: Schema, metric: str, sides: tuple[Side, Side], folder: Path
     return check, values
 
 
+def measured(check: Check, name: str) -> dict[str, float]:
+    """column -> value of a measure."""
+    return {measure.column: measure.value for measure in check.outcome.measures if measure.name == name}
+
+
 def test_two_classes_with_half_the_labels(tmp_path: Path) -> None:
     sides = side(TWO, 400, 0), side(TWO, 300, 1, labelled=0.5)
     check, values = rendered(TWO, "roc_auc", sides, tmp_path)
-    assert check.performance is not None
-    assert values["RocAuc"] == pytest.approx(check.performance.score)
+    assert values["RocAuc"] == pytest.approx(measured(check, "score")[""])
     assert values["RowCount"] == 300
-    for shift in check.shifts:
-        assert values[f"ValueDrift({shift.column})"] == pytest.approx(shift.distance), shift.column
+    for column, distance in measured(check, "drift").items():
+        assert values[f"ValueDrift({column})"] == pytest.approx(distance), column
 
 
 def test_an_absent_class_and_numbers(tmp_path: Path) -> None:
     window = side(THREE, 200, 1)
     window = replace(window, target=np.minimum(window.target, 1))
     check, values = rendered(THREE, "accuracy", (side(THREE, 300, 0), window), tmp_path / "three")
-    assert check.performance is not None
-    assert values["Accuracy"] == pytest.approx(check.performance.score)
+    assert values["Accuracy"] == pytest.approx(measured(check, "score")[""])
     sides = side(NUMBER, 300, 0), side(NUMBER, 200, 1, labelled=0.5)
     check, values = rendered(NUMBER, "rmse", sides, tmp_path / "number")
-    assert check.performance is not None
-    assert values["RMSE"] == pytest.approx(check.performance.score)
+    assert values["RMSE"] == pytest.approx(measured(check, "score")[""])
 
 
 def test_empty_columns_one_class_and_no_labels(tmp_path: Path) -> None:
     window = side(TWO, 100, 1)
     gone = replace(window, features={**window.features, "x": np.full(100, np.nan)})
     check, values = rendered(TWO, "roc_auc", (side(TWO, 300, 0), gone), tmp_path / "empty")
-    assert "x" in {shift.column for shift in check.moved}
+    assert "x" in {column for finding in check.findings for column in finding.columns}
     assert "ValueDrift(x)" not in values
     for number, target in enumerate((np.zeros(100, dtype=np.int64), np.full(100, -1))):
         sides = side(TWO, 300, 0), replace(window, target=target)
@@ -105,3 +112,21 @@ def test_no_cell_can_end_the_script_of_a_report(tmp_path: Path) -> None:
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert "u003c/script>" in page
     assert evil not in page
+
+
+def test_a_report_is_written_on_alarm_or_when_asked_for() -> None:
+    assert [report_due(verdict, None) for verdict in GRAVITY] == [False, False, True, True]
+    assert [report_due(verdict, True) for verdict in GRAVITY] == [False, True, True, True]
+    assert not any(report_due(verdict, False) for verdict in GRAVITY)
+
+
+def test_the_newest_runs_are_kept(tmp_path: Path) -> None:
+    for number in range(KEPT + 5):
+        (tmp_path / f"{number:03}.json").touch()
+    keep_newest(tmp_path)
+    assert [path.name for path in sorted(tmp_path.iterdir())] == [f"{number:03}.json" for number in range(5, KEPT + 5)]
+
+
+def test_many_rows_are_shown_by_a_sample(tmp_path: Path) -> None:
+    _, values = rendered(TWO, "roc_auc", (side(TWO, 300, 0), side(TWO, MOST_ROWS + 500, 1)), tmp_path)
+    assert values["RowCount"] == MOST_ROWS

@@ -11,6 +11,7 @@ from automl.errors import DataError
 from automl.model.logged import discretion
 from automl.store import LoggedPrediction, Store, Version
 from automl_monitoring.checking import run_check
+from automl_monitoring.policy import Policy
 from automl_monitoring.retraining import retrain
 from tests.monitoring.conftest import Log, add_labels
 
@@ -34,10 +35,12 @@ def test_hidden_cells_are_no_drift_and_no_lesson(
     add_labels(store, ids, rows["Churn"].tolist())
     check = run_check(store, champion, 300, report=kept == "none")
     assert check.verdict != "act"
-    assert [shift.column for shift in check.shifts] == ["model prediction", "model probability"]
+    measured = [measure.column for measure in check.outcome.measures if measure.name in ("drift", "missing", "auc")]
+    assert measured == ["model prediction", "model probability"]
+    assert not check.blocks
     assert check.issues == ()
-    assert check.performance is not None
+    assert any(finding.check == "performance" for finding in check.findings)
     assert any("--log-features" in reason for reason in check.reasons)
     assert check.report_error == ""
     with pytest.raises(DataError, match="--log-features full"):
-        retrain(store, "churn", seconds=5)
+        retrain(store, "churn", Policy())

@@ -1,8 +1,11 @@
-"""`automl label`: labels join by id, wrong ones are refused before anything is written."""
+"""`automl label`: labels join by id or by key, wrong ones are refused before anything is written."""
 
 from __future__ import annotations
 
 import json
+import sqlite3
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pandas as pd
@@ -12,8 +15,9 @@ from automl.cli import build_app
 from automl.data.dataset import conform_target
 from automl.data.schema import Schema
 from automl.errors import AutoMLError, DataError, TargetError
-from automl.store import Store
-from automl_monitoring.labels import read_labels
+from automl.store import KeyLabel, Store
+from automl_monitoring.commands.label import source_of
+from automl_monitoring.labels import read_key_labels, read_labels
 from tests.monitoring.conftest import Log
 
 CLASSIFY = Schema((), "Churn", "classify", ("No", "Yes"))
@@ -88,3 +92,60 @@ def test_contradictions_and_strangers_are_refused(
         with pytest.raises(DataError, match=words):
             build_app()(["label", "churn", str(table), "--store", str(store.folder)], standalone_mode=False)
     assert store.log.count("churn", labelled_only=True) == 0
+
+
+def test_keys_are_read_with_their_times() -> None:
+    table = pd.DataFrame(
+        {"Customer": ["a", " b ", 7, "a", ""], "time": ["2026-03-29 02:30", "", "2026-01-01T00:00:00+02:00", "", ""]}
+    ).assign(Churn=["Yes", "No", "No", "No", ""])
+    assert read_key_labels(table, CLASSIFY, "customer") == [
+        KeyLabel("a", "Yes", datetime(2026, 3, 29, 2, 30, tzinfo=UTC)),
+        KeyLabel("b", "No"),
+        KeyLabel("7", "No", datetime(2025, 12, 31, 22, tzinfo=UTC)),
+        KeyLabel("a", "No"),
+    ]
+    assert read_key_labels(pd.DataFrame({"key": [12.0, 13.0], "price": [1, 2]}), REGRESS, "key")[0].key == "12"
+
+
+@pytest.mark.parametrize(
+    ("columns", "by", "said"),
+    [
+        ({"id": ["a"], "label": ["Yes"]}, "customer", "no column 'customer'"),
+        ({"key": ["a", ""], "label": ["Yes", "No"]}, "key", "Row 2 has a label but no key"),
+        ({"key": ["a", "a"], "label": ["Yes", "No"]}, "key", "two different labels"),
+        ({"key": ["a"], "label": ["Yes"], "time": ["soon"]}, "key", "Row 1: the time 'soon'"),
+        ({"key": ["a"], "label": [""]}, "key", "no label"),
+    ],
+)
+def test_keys_that_cannot_be_used_are_refused(columns: dict[str, list[str]], by: str, said: str) -> None:
+    with pytest.raises(DataError, match=said):
+        read_key_labels(pd.DataFrame(columns), CLASSIFY, by)
+
+
+def test_labels_by_key_from_a_table_of_a_database(
+    store: Store, traffic: pd.DataFrame, log: Log, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log(store, traffic.head(4))
+    rows = [replace(entry, id=f"k{place}", key=f"c{place}") for place, entry in enumerate(store.log.newest("churn", 4))]
+    store.log.write(rows)
+    crm = sqlite3.connect(tmp_path / "crm.db")
+    pd.DataFrame({"customer": ["c0", "c1", "gone"], "left": ["Yes", "No", "No"]}).to_sql("truth", crm, index=False)
+    crm.close()
+    address = f"sqlite:///{tmp_path / 'crm.db'}"
+    words = ["label", "churn", address, "--by", "customer", "--store", str(store.folder), "--json"]
+    query = ["--query", 'SELECT customer, "left" AS label FROM truth']
+    for added, unchanged in ((2, 0), (0, 2)):
+        build_app()([*words, *query], standalone_mode=False)
+        told = json.loads(capsys.readouterr().out)
+        assert (told["added"], told["unchanged"], told["unknown"]) == (added, unchanged, ["gone"])
+    labelled = store.log.newest("churn", 99, labelled_only=True)
+    assert {entry.key: entry.label for entry in labelled} == {"c0": "Yes", "c1": "No"}
+    assert labelled[0].label_source == f"table {address}"
+    with pytest.raises(DataError, match="None of the 1 keys"):
+        build_app()([*words, "--query", "SELECT 'x' AS customer, 'No' AS label"], standalone_mode=False)
+
+
+def test_where_labels_came_from_holds_no_secret_and_never_looks_like_http() -> None:
+    assert source_of("postgresql://me:secret@host/base") == "table postgresql://host/base"
+    assert source_of("http://me:secret@host/labels.csv?token=1") == "file http://host/labels.csv"
+    assert source_of("folder/labels.csv") == "file labels.csv"

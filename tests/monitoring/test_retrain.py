@@ -21,34 +21,34 @@ from automl.engine import FitRequest, fit_table, training_table
 from automl.errors import ArtifactError, DataError
 from automl.model.artifact import load_model
 from automl.model.logged import log_entries
-from automl.store import CHAMPION, LoggedPrediction, Store, Version
-from automl_monitoring.retraining import (
-    as_cells_of,
-    grown_table,
-    retrain,
-    split_labelled,
-    unseen,
-    with_moments,
-    with_weights,
-    without_copies,
-)
-from tests.monitoring.conftest import Log, add_labels
+from automl.request import asked_again
+from automl.store import CHAMPION, AuditEntry, LoggedPrediction, Store, Version
+from automl_monitoring.policy import Policy, RetrainPolicy
+from automl_monitoring.replay import replay
+from automl_monitoring.retraining import plan, retrain, train
+from automl_monitoring.retraining.recency import Recency
+from automl_monitoring.retraining.rows import split_labelled, unseen, without_copies
+from automl_monitoring.retraining.table import as_cells_of, grown_table, with_moments, with_weights
+from automl_monitoring.retraining.training import RECENCY, mix
+from tests.monitoring.conftest import Log, add_labels, label_by_gender
+
+POLICY = Policy(retrain=RetrainPolicy(time="30s", least_labels=100))
 
 
 def test_newest_rows_are_the_judges(store: Store, champion: Version, traffic: pd.DataFrame, log: Log) -> None:
     ids = log(store, traffic.head(200))
     add_labels(store, ids, traffic["Churn"].head(200).tolist())
-    labelled = split_labelled(unseen(store, champion), 100, "churn")
+    labelled = split_labelled(unseen(store, champion), POLICY.retrain, "churn")
     assert [entry.id for entry in labelled.train + labelled.judges] == ids
     assert len(labelled.judges) == 60
-    assert len(split_labelled(unseen(store, champion)[:110], 100, "churn").judges) == 50
+    assert len(split_labelled(unseen(store, champion)[:110], POLICY.retrain, "churn").judges) == 50
 
 
 def test_too_few_labels_change_nothing(store: Store, traffic: pd.DataFrame, log: Log) -> None:
     ids = log(store, traffic.head(80))
     add_labels(store, ids, traffic["Churn"].head(80).tolist())
     with pytest.raises(DataError, match="80 labelled rows"):
-        retrain(store, "churn", 10)
+        retrain(store, "churn", POLICY)
     assert len(store.versions.of("churn")) == 1
 
 
@@ -79,19 +79,63 @@ def test_a_better_challenger_is_promoted_and_written_down(
     store: Store, champion: Version, traffic: pd.DataFrame, log: Log
 ) -> None:
     ids = log(store, traffic.head(500))
-    add_labels(store, ids, traffic["gender"].head(500).map({"Female": "Yes", "Male": "No"}).tolist())
-    old, model = training_table(store, champion), load_model(champion.folder)
-    planned = split_labelled(without_copies(unseen(store, champion), old, model.schema), 100, "churn")
-    outcome = retrain(store, "churn", 30, max_trials=1)
+    label_by_gender(store, traffic, ids)
+    planned = plan(store, "churn", POLICY)
+    assert planned.judge_rows >= 145
+    assert planned.train_last < planned.judges_first
+    outcome = retrain(store, "churn", POLICY, max_trials=1, executor="inline")
     assert outcome.promoted, outcome.why
-    assert outcome.judgement.rows == len(planned.judges) >= 145
+    assert "more than noise" in outcome.why
+    assert all(part["passed"] for part in outcome.parts)
     assert store.versions.find("churn", CHAMPION).number == outcome.challenger == 2
     assert store.versions.find("churn", "previous").number == 1
     assert [entry.action for entry in store.audit.of("churn")][-2:] == ["retrain", "promote"]
-    assert "more than noise" in store.audit.of("churn")[-1].why
     # What it was trained on never judges it: only the former judge rows are new to it.
-    left = [entry.id for entry in unseen(store, store.versions.find("churn"))]
-    assert left == ids[ids.index(planned.train[-1].id) + 1 :]
+    left = [entry.sequence for entry in unseen(store, store.versions.find("churn"))]
+    assert left[0] == planned.judges_first
+    assert len(left) >= planned.judge_rows
+    (replayed,) = replay(store, "churn")
+    assert replayed.equal, replayed.differences
+    assert replayed.outcome == "promote"
+
+
+def test_weights_of_one_retraining_do_not_outlive_it(
+    store: Store, champion: Version, churn_rows: pd.DataFrame, traffic: pd.DataFrame, log: Log
+) -> None:
+    """A champion whose new rows counted more is retrained from plain rows, and by the weight that the user named."""
+    way = Recency("weighted", 150, 4.0)
+    again = FitRequest(target="Churn", name="churn", seconds=20, max_trials=1, executor="inline", alias=CHAMPION)
+    table, request = mix(Table(churn_rows.head(200)), 150, way, again)
+    assert table.frame[RECENCY].tolist() == [1.0] * 150 + [4.0] * 50
+    second = fit_table(table, request, store).version
+    detail = {"trained_through": 0, "weight": None, "mix": way.name}
+    store.audit.add(AuditEntry("retrain", "churn", second.number, "by hand", detail))
+    ids = log(store, traffic.head(120))
+    add_labels(store, ids, traffic["Churn"].head(120).tolist())
+    planned = plan(store, "churn", POLICY)
+    assert planned.champion == second.number
+    third = train(store, planned, POLICY, max_trials=1, executor="inline")
+    assert RECENCY not in training_table(store, third).frame
+    assert asked_again(store, third).roles.weight is None
+
+
+def test_rows_so_young_that_labels_are_still_to_come_do_not_count(
+    store: Store, traffic: pd.DataFrame, log: Log
+) -> None:
+    ids = log(store, traffic.head(150))
+    add_labels(store, ids, traffic["Churn"].head(150).tolist())
+    lagging = Policy(retrain=RetrainPolicy(least_labels=100, label_lag="1h"))
+    with pytest.raises(DataError, match="0 labelled rows"):
+        plan(store, "churn", lagging)
+    later = plan(store, "churn", lagging, now=datetime.now(UTC) + timedelta(hours=2))
+    assert later.train_rows + later.judge_rows + sum(each.rows for each in later.left_out) == 150
+
+
+def test_a_label_that_is_no_class_is_left_out_and_said(store: Store, traffic: pd.DataFrame, log: Log) -> None:
+    ids = log(store, traffic.head(150))
+    add_labels(store, ids, ["Perhaps"] * 5 + traffic["Churn"].iloc[5:150].tolist())
+    left_out = {each.why: each.rows for each in plan(store, "churn", POLICY).left_out}
+    assert left_out["the label is no class of the model, or no number"] == 5
 
 
 def test_promotion_by_hand_and_history(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
@@ -112,7 +156,7 @@ def test_rows_sent_from_the_training_data_do_not_count(
     assert not {entry.id for entry in kept} & set(ids[:150])
     assert len(kept) >= 25
     with pytest.raises(DataError, match="labelled rows"):
-        retrain(store, "churn", 10)
+        retrain(store, "churn", POLICY)
 
 
 def test_a_damaged_version_is_not_promoted(store: Store, champion: Version) -> None:
@@ -160,7 +204,8 @@ def test_rows_of_unknown_entities_promote_nothing(tmp_path: Path, churn_rows: pd
     store.log.write(entries)
     pairs = zip([entry.id for entry in entries], fresh["Churn"], strict=True)
     store.log.add_labels("grouped", pairs, source="test")
-    outcome = retrain(store, "grouped", 20, max_trials=1)
+    policy = Policy(retrain=RetrainPolicy(time="20s", least_labels=100))
+    outcome = retrain(store, "grouped", policy, max_trials=1, executor="inline")
     assert not outcome.promoted
     assert "does not say which patient_id a row is of" in outcome.why or "noise" in outcome.why
     store.close()

@@ -7,6 +7,7 @@ import pytest
 from scipy.stats import chi2_contingency, ks_2samp
 
 from automl.data.dataset import Array
+from automl_monitoring.design import make_design
 from automl_monitoring.two_sample import benjamini_hochberg, chi_square, compare, kolmogorov_smirnov
 
 
@@ -77,3 +78,13 @@ def test_benjamini_hochberg_on_the_papers_example() -> None:
     p_values += [0.0459, 0.3240, 0.4262, 0.5719, 0.6528, 0.7590, 1.0]
     assert benjamini_hochberg(p_values, 0.05) == [True] * 4 + [False] * 11
     assert benjamini_hochberg([], 0.05) == []
+
+
+def test_numbers_with_few_values_are_one_matrix_on_both_sides() -> None:
+    rng = np.random.default_rng(3)
+    reference, window = rng.choice([0.0, 1, 2, 10], size=3000), rng.choice([0.0, 1, 2], size=3000)
+    design = make_design({"x": reference}, {"x": window}, ["x"])
+    shares = [(side > 0).mean(axis=0) for side in (design.reference, design.window)]
+    assert sorted(shares[0].round(1)) == pytest.approx([0.2, 0.2, 0.2, 0.2], abs=0.11)
+    assert min(shares[1]) == 0.0
+    assert sorted(shares[1])[1:] == pytest.approx([1 / 3] * 3, abs=0.05)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.markup import escape
 
-from automl.cli.console import console, make_table, print_json, say, store_given
+from automl.cli.console import print_json, say, store_given
 from automl.cli.options import JsonOption, StoreOption, VersionOption
 from automl_monitoring.commands import NameArgument
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from automl_monitoring.checking import Check
 
 EXIT_ACT = 3
-MOST_SHOWN = 10
+MOST_DETAILS = 6
 COLOURS = {"healthy": "green", "watch": "yellow", "act": "red", "unknown": "dim"}
 
 
@@ -28,8 +28,9 @@ def check(
     ] = 1000,
     version: VersionOption = "champion",
     report: Annotated[
-        bool, typer.Option("--report/--no-report", help="Write Evidently's report of this check.")
-    ] = True,
+        bool | None,
+        typer.Option("--report/--no-report", help="Write Evidently's report of this check.", show_default="on alarm"),
+    ] = None,
     store: StoreOption = None,
     json: JsonOption = False,
 ) -> None:
@@ -57,10 +58,11 @@ def _tell(found: Check, folder: Path, where: str) -> None:
     say(f"{found.rows:,} predictions looked at ({found.labelled:,} with a label){span}")
     for reason in found.reasons:
         say(f"  • {escape(reason)}")
-    if found.performance and not found.performance.fell:
-        now = found.performance
-        say(f"  • {now.metric} {now.score:.4g} on {now.rows:,} labelled rows; it was {now.reference:.4g}.")
-    _tell_moved(found)
+        for each in _details(found, reason):
+            say(f"      {escape(each)}")
+    for finding in found.findings:
+        if finding.check in ("performance", "estimate") and finding.verdict == "healthy":
+            say(f"  • {escape(finding.what)}")
     for issue in found.issues:
         say(f"  • {escape(issue.column)}: {issue.count:,} cells with {escape(issue.what)}")
     if found.report:
@@ -70,31 +72,24 @@ def _tell(found: Check, folder: Path, where: str) -> None:
     say(f"Next: {_advice(found, name, where)}")
 
 
-def _tell_moved(found: Check) -> None:
-    if not found.moved:
-        return
-    table = make_table("moved", "how", "distance", "model's use", numbers=("distance", "model's use"))
-    for shift in found.moved[:MOST_SHOWN]:
-        usage = found.usage.get(shift.column)
-        table.add_row(
-            escape(shift.column),
-            escape(shift.words),
-            f"{shift.distance:.2f}",
-            "" if usage is None else f"{usage:.0%}",
-        )
-    console.print(table)
-    if len(found.moved) > MOST_SHOWN:
-        say(f"and {len(found.moved) - MOST_SHOWN} more")
+def _details(found: Check, reason: str) -> list[str]:
+    """What explains a reason: the findings of the same check that are no reasons themselves, the first few."""
+    check = next((finding.check for finding in found.findings if finding.what == reason), None)
+    said = [finding.what for finding in found.findings if finding.check == check and finding.detail]
+    rest = [f"and {len(said) - MOST_DETAILS:,} more; --json lists them"] if len(said) > MOST_DETAILS else []
+    return [*said[:MOST_DETAILS], *rest]
 
 
 def _advice(found: Check, name: str, where: str) -> str:
+    if found.blocks:
+        return "mend the data at their source; nothing is learned from this window meanwhile"
     if found.verdict == "act":
         labels = "" if found.labelled else f"[bold]automl label {name} labels.csv{where}[/], then "
         return f"{labels}[bold]automl retrain {name}{where}[/]"
     if found.verdict == "watch":
-        if found.performance:
+        if any(finding.check == "performance" for finding in found.findings):
             return "nothing yet; the labels show that it does not cost performance so far"
         return f"nothing yet; [bold]automl label {name} labels.csv{where}[/] would show whether it costs performance"
-    if not found.shifts:
+    if found.verdict == "unknown":
         return "send it more requests, then check again"
     return "nothing to do"

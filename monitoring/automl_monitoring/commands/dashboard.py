@@ -17,12 +17,12 @@ def dashboard(
     ] = "127.0.0.1",
     store: StoreOption = None,
 ) -> None:
-    """Show the checks of every model in a browser, until Ctrl-C. Read-only."""
+    """Show every model in a browser until Ctrl-C: verdicts, curves, retrainings and their reasons. Read-only."""
     from automl.store import Store
-    from automl_monitoring.dashboard import listen, serve_dashboard
+    from automl_monitoring.dashboard.server import listen, serve_dashboard
 
     home = Store(store)
     socket = listen(host, port)
-    if not any(home.checks.of(name) for name in home.versions.names()):
+    if not home.recent.newest_checks():
         say("No checks yet: run [bold]automl check NAME[/], its curves appear here.")
     serve_dashboard(home, socket)

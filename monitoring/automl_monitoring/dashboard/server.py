@@ -1,8 +1,8 @@
-"""The dashboard's server: Evidently's UI over the store's workspace, read-only, stopped by a signal."""
+"""The dashboard's server: listens, answers until SIGINT or SIGTERM, returns."""
 
 from __future__ import annotations
 
-import secrets
+import ipaddress
 import signal
 import socket
 
@@ -12,7 +12,7 @@ from automl.store import Store
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A listening socket; OptionError if the address cannot be had. The UI takes seconds to load."""
+    """A listening socket; OptionError if the address cannot be had."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -28,22 +28,31 @@ def listen(host: str, port: int) -> socket.socket:
     return listener
 
 
+def address_of(listener: socket.socket) -> str:
+    """Where a browser finds it."""
+    host, port = listener.getsockname()[:2]
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
+
+
 def serve_dashboard(store: Store, listener: socket.socket) -> None:
     """Serve until SIGINT or SIGTERM, then return."""
     import uvicorn
 
-    from automl_monitoring.checking import workspace_folder
-    from automl_monitoring.evidently_adapter import make_dashboard, open_projects
+    from automl_monitoring.dashboard.app import make_app
 
-    workspace = workspace_folder(store)
-    open_projects(workspace, store.versions.names())
-    app = make_dashboard(workspace, secret=secrets.token_urlsafe())
     # uvicorn raises the signal that stopped it once more after it has shut down; that one must not kill us.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: None)
-    host, port = listener.getsockname()[:2]
-    shown = f"[{host}]" if ":" in host else host
-    say(f"Dashboard: http://{shown}:{port}  (Ctrl-C stops it)")
-    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False))
-    server.run(sockets=[listener])
+    app = make_app(store, loopback=ipaddress.ip_address(listener.getsockname()[0]).is_loopback)
+    say(f"Dashboard: {address_of(listener)}  (Ctrl-C stops it)")
+    config = uvicorn.Config(
+        app,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        ws="none",
+        proxy_headers=False,
+        timeout_graceful_shutdown=3,
+    )
+    uvicorn.Server(config).run(sockets=[listener])
     say("Dashboard stopped.")

@@ -1,0 +1,19 @@
+"""Retraining: old rows and newly labelled ones make a challenger; the newest labelled rows judge it.
+
+    plan        which rows train, which judge, which are left out and why
+    train       the champion's recipe on old and new rows, then a search that starts from its journal
+    judge       the gate, kept as a decision
+    conclude    promote or keep
+
+Each may be called again after a death, with the same plan, and does nothing twice.
+"""
+
+from __future__ import annotations
+
+from automl_monitoring.retraining.concluding import Retraining, conclude, retrain
+from automl_monitoring.retraining.judging import judge
+from automl_monitoring.retraining.plan import LeftOut, Plan
+from automl_monitoring.retraining.planning import plan
+from automl_monitoring.retraining.training import train
+
+__all__ = ["LeftOut", "Plan", "Retraining", "conclude", "judge", "plan", "retrain", "train"]

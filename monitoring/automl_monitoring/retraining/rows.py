@@ -1,0 +1,160 @@
+"""Which logged rows train a challenger and which judge it: the newest judge, and none of them has ever trained."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from automl.data.dataset import Rows, conform
+from automl.data.labels import label_text
+from automl.data.reading import Table
+from automl.data.schema import Schema
+from automl.errors import DataError
+from automl.model.logged import hides_features
+from automl.model.model import Model
+from automl.store import LoggedPrediction, Store, Version
+from automl_monitoring.policy import RetrainPolicy
+from automl_monitoring.retraining.plan import LeftOut
+from automl_monitoring.retraining.sources import capped, is_outside, trusted
+from automl_monitoring.window import feature_frame
+
+MOST_LABELLED = 200_000  # newest labelled rows that a retraining looks at
+TRAINED_THROUGH = "trained_through"
+DISTINCT_SHARE = 0.99  # of the training rows must differ from one another for an equal row to be a copy
+
+
+@dataclass(frozen=True)
+class Moment:
+    """As of when the log is read: labels that came after `made` and rows after the sequence `until` do not count."""
+
+    made: datetime
+    until: int | None = None
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """Labelled rows in the order they were answered: `train` the older, `judges` the newest."""
+
+    train: tuple[LoggedPrediction, ...]
+    judges: tuple[LoggedPrediction, ...]
+    left_out: tuple[LeftOut, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def outside_rows(self) -> int:
+        """Training rows whose label came over HTTP."""
+        return sum(is_outside(entry) for entry in self.train)
+
+
+def choose_rows(
+    store: Store, version: Version, model: Model, old: Table, moment: Moment, policy: RetrainPolicy, lag: float
+) -> Labelled:
+    """The rows that train a challenger of this version and those that judge both. `lag`: seconds that labels take.
+
+    Raises DataError with too few rows, and where the log holds no cells to learn from.
+    """
+    fresh = unseen(store, version, moment)
+    ripe = [entry for entry in fresh if entry.time <= moment.made - timedelta(seconds=lag)]
+    known = with_features(ripe, version.name)
+    told = [entry for entry in known if label_text(entry.label, model.schema) is not None]
+    own = without_copies(told, old, model.schema)
+    honest, doubted, notes = trusted(own, model)
+    split = split_labelled(honest, policy, version.name, trained_through(store, version.name, moment))
+    train, excess = capped(split.train, len(old.frame), policy.most_outside)
+    left_out = [
+        LeftOut("answered so lately that most of their labels are still to come", len(fresh) - len(ripe)),
+        LeftOut("the log holds none of their cells", len(ripe) - len(known)),
+        LeftOut("the label is no class of the model, or no number", len(known) - len(told)),
+        LeftOut("sent from the training data itself", len(told) - len(own)),
+        *doubted,
+        LeftOut(f"more than {policy.most_outside:.0%} of the training rows would have labels sent over HTTP", excess),
+    ]
+    return Labelled(train, split.judges, tuple(each for each in left_out if each.rows), notes)
+
+
+def unseen(store: Store, version: Version, moment: Moment | None = None) -> list[LoggedPrediction]:
+    """Labelled rows, of any version, answered after the last that this version was trained on; oldest first.
+
+    A label that comes after a retraining for a row answered before its last training row is passed over.
+    """
+    seen = trained_through(store, version.name, moment, version.number)
+    entries = store.log.newest(version.name, MOST_LABELLED, labelled_only=True)
+    return [entry for entry in entries if entry.sequence > seen and _is_known(entry, moment)]
+
+
+def _is_known(entry: LoggedPrediction, moment: Moment | None) -> bool:
+    if moment is None:
+        return True
+    in_time = entry.label_time is None or entry.label_time <= moment.made
+    return in_time and (moment.until is None or entry.sequence <= moment.until)
+
+
+def trained_through(store: Store, name: str, moment: Moment | None = None, number: int | None = None) -> int:
+    """The last logged row that any version of a model (or this one) was trained on, as of a moment; 0 for none."""
+    return max(
+        (
+            int(entry.detail[TRAINED_THROUGH])
+            for entry in store.audit.of(name)
+            if entry.action == "retrain"
+            and (number is None or entry.number == number)
+            and (moment is None or entry.time <= moment.made)
+        ),
+        default=0,
+    )
+
+
+def with_features(entries: Sequence[LoggedPrediction], name: str) -> list[LoggedPrediction]:
+    """The rows whose cells the log holds; DataError if it holds those of none."""
+    kept = [entry for entry in entries if not hides_features(entry)]
+    if entries and not kept:
+        raise DataError(
+            f"The log holds no cells of the {len(entries):,} labelled rows of {name} to learn from.",
+            "Serve with --log-features full before a retraining, or run `automl fit` with the new data.",
+        )
+    return kept
+
+
+def without_copies(entries: Sequence[LoggedPrediction], old: Table, schema: Schema) -> list[LoggedPrediction]:
+    """Leave out rows that were sent from the training data itself: they would flatter the champion as judges.
+
+    Where training rows repeat one another anyway (few columns, few levels), equal cells say nothing, and all stay.
+    """
+    names = [column.name for column in schema.used]
+    known = row_keys(conform(old.frame, schema, old.base))
+    if len(set(known)) < DISTINCT_SHARE * len(known):
+        return list(entries)
+    seen = set(known)
+    keys = row_keys(conform(feature_frame(entries, names), schema))
+    return [entry for entry, key in zip(entries, keys, strict=True) if key not in seen]
+
+
+def row_keys(rows: Rows) -> list[tuple[object, ...]]:
+    """Each conformed row as a tuple that equals that of an equal row; a missing cell equals a missing cell."""
+    columns = [[None if cell != cell else cell for cell in array.tolist()] for array in rows.arrays.values()]
+    return list(zip(*columns, strict=True))
+
+
+def split_labelled(entries: Sequence[LoggedPrediction], policy: RetrainPolicy, name: str, trained: int = 0) -> Labelled:
+    """The newest rows are held out as judges, of those after the sequence `trained`; DataError with too few rows.
+
+    A row that a rejected challenger was trained on may train again, and never judges.
+    """
+    fewest = policy.least_judges + 1
+    needed = max(policy.least_labels, fewest)
+    if len(entries) < needed:
+        raise DataError(
+            f"{name} has {len(entries):,} labelled rows new to its champion; {needed:,} are needed.",
+            f"Add some with `automl label {name} labels.csv`"
+            + (", or lower --min-labels." if policy.least_labels > fewest else "."),
+        )
+    held_out = max(round(len(entries) * policy.judge_share), policy.least_judges)
+    judges = tuple(entry for entry in entries[-held_out:] if entry.sequence > trained)
+    if len(judges) < policy.least_judges:
+        raise DataError(
+            f"{name} has {len(judges):,} labelled rows that no version was trained on to judge with; "
+            f"{policy.least_judges:,} are needed.",
+            f"Add newer ones with `automl label {name} labels.csv`.",
+        )
+    first = judges[0].sequence
+    return Labelled(tuple(entry for entry in entries if entry.sequence < first), judges)

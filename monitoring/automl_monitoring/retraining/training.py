@@ -1,0 +1,126 @@
+"""Training a challenger: the champion's recipe first, then a search that starts from its journal."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, Literal
+
+import numpy as np
+
+from automl.data.reading import Table
+from automl.engine import fit_table, training_table
+from automl.model.artifact import load_model
+from automl.opening import prepare
+from automl.request import FitRequest, asked_again, recipe_of
+from automl.store import CHALLENGER, AuditEntry, Store, Version
+from automl.task import Problem
+from automl_monitoring.policy import Policy
+from automl_monitoring.retraining.plan import Plan
+from automl_monitoring.retraining.planning import rows_of
+from automl_monitoring.retraining.recency import Recency, choose_recency, ways
+from automl_monitoring.retraining.rows import TRAINED_THROUGH, Labelled
+from automl_monitoring.retraining.table import grown_table, with_moments, with_weights
+
+PLAN = "plan"  # in the detail of audit entries: the digest of the plan that they belong to
+MIX = "mix"  # the action of the entry that says how old and new rows were mixed, decided once for a plan
+MIX_SHARE = 0.15  # of the time at most is for that decision
+RECENCY = "automl recency"  # the column with the weight of each row, where not all count alike
+
+Executor = Literal["local", "inline"]
+
+
+def train(
+    store: Store, plan: Plan, policy: Policy, *, max_trials: int | None = None, executor: Executor = "local"
+) -> Version:
+    """Train the challenger of a plan and register it; `challenger` points at it.
+
+    To be called again after a death: finished trials are kept, and a version that is there already is returned.
+    Raises DataError and its kin.
+    """
+    note = f"retrained from version {plan.champion} with {plan.train_rows:,} newly labelled rows (plan {plan.digest})"
+    found = [version for version in store.versions.of(plan.name) if version.note == note]
+    if not found:
+        champion = store.versions.find(plan.name, plan.champion)
+        labelled = rows_of(store, plan, policy)
+        table, request = _asked(store, champion, plan, labelled, policy)
+        request = replace(
+            request, seconds=plan.seconds, name=plan.name, alias=CHALLENGER, note=note, max_trials=max_trials,
+            executor=executor,
+        )  # fmt: skip
+        found = [fit_table(table, request, store).version]
+    challenger = found[-1]
+    if CHALLENGER not in challenger.aliases and challenger.number == store.versions.of(plan.name)[-1].number:
+        store.versions.point(plan.name, CHALLENGER, challenger.number, note)
+    _note(store, plan, challenger)
+    return store.versions.find(plan.name, challenger.number)
+
+
+def _asked(store: Store, champion: Version, plan: Plan, labelled: Labelled, policy: Policy) -> tuple[Table, FitRequest]:
+    """The mixed rows of a plan, and what is asked of a fit on them."""
+    model = load_model(champion.folder)
+    old, again = _without_recency(training_table(store, champion), asked_again(store, champion), store, champion)
+    entries, new = labelled.train, len(labelled.train)
+    table = with_moments(grown_table(old, entries, model.schema), again.roles.time, entries)
+    table = with_weights(table, again.roles.weight, len(old.frame))
+    request = replace(again, starts=recipe_of(store, champion))
+    possible = ways(len(old.frame), new, labelled.outside_rows, policy.retrain.most_outside)
+    mixed = _mixed(store, plan)
+    if mixed is None:
+        until = time.time() + MIX_SHARE * plan.seconds
+        prepared = prepare(table, request)
+        problem = Problem(prepared.dataset.schema, model.problem.modality, prepared.metric.name, again.seed)
+        choice = choose_recency(prepared.dataset, new, possible, problem, request.starts, until)
+        mixed = {**choice.record(), PLAN: plan.digest, "weight": again.roles.weight}
+        store.audit.add(AuditEntry(MIX, plan.name, plan.champion, choice.why or "as always", mixed))
+    way = Recency(str(mixed["name"]), int(mixed["kept"]), float(mixed["factor"]))
+    return mix(table, len(old.frame), way, request)
+
+
+def mix(table: Table, old: int, way: Recency, request: FitRequest) -> tuple[Table, FitRequest]:
+    """The rows that stay, with a weight for each where new rows count more."""
+    frame = table.frame.iloc[old - way.kept :].reset_index(drop=True)
+    if way.factor == 1.0:
+        return replace(table, frame=frame), request
+    named = request.roles.weight
+    weights = np.ones(len(frame)) if named is None else frame[named].to_numpy(dtype=np.float64)
+    weights = weights * np.where(np.arange(len(frame)) >= way.kept, way.factor, 1.0)
+    grown = replace(table, frame=frame.assign(**{RECENCY: weights}))
+    return grown, replace(request, roles=replace(request.roles, weight=RECENCY))
+
+
+def _without_recency(table: Table, request: FitRequest, store: Store, champion: Version) -> tuple[Table, FitRequest]:
+    """The table and the request of a retrained champion as they were before its rows were mixed."""
+    if request.roles.weight != RECENCY:
+        return table, request
+    weight = next(
+        (entry.detail["weight"] for entry in store.audit.of(champion.name)[::-1] if _is_of(entry, champion.number)),
+        None,
+    )
+    kinds = {name: kind for name, kind in request.kinds.items() if name != RECENCY}
+    roles = replace(request.roles, weight=weight)
+    return replace(table, frame=table.frame.drop(columns=RECENCY)), replace(request, kinds=kinds, roles=roles)
+
+
+def _is_of(entry: AuditEntry, number: int) -> bool:
+    return entry.action == "retrain" and entry.number == number
+
+
+def _mixed(store: Store, plan: Plan) -> Mapping[str, Any] | None:
+    """How the rows of this plan are mixed, if a process before has decided it."""
+    entries = store.audit.of(plan.name)
+    return next((entry.detail for entry in entries if entry.action == MIX and entry.detail[PLAN] == plan.digest), None)
+
+
+def _note(store: Store, plan: Plan, challenger: Version) -> None:
+    """Write down, once, which logged rows a challenger was trained on, so that they never judge it."""
+    if any(_is_of(entry, challenger.number) for entry in store.audit.of(plan.name)):
+        return
+    mixed = _mixed(store, plan) or {}
+    detail = {
+        "from": plan.champion, TRAINED_THROUGH: plan.train_last, PLAN: plan.digest,
+        "mix": mixed.get("name", "all"), "weight": mixed.get("weight"),
+    }  # fmt: skip
+    why = f"trained with {plan.train_rows:,} newly labelled rows"
+    store.audit.add(AuditEntry("retrain", plan.name, challenger.number, why, detail))

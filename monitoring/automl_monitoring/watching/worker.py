@@ -1,0 +1,83 @@
+"""`python -m automl_monitoring.watching.worker PARENT`: one stage of a retraining, from the standard input to a line.
+
+The line is `{"detail": …}`, which joins the job's, or `{"problem": …, "lasting": …}`. It writes to the store only what
+the stage functions write, which may all be called again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sys
+import traceback
+from typing import Any
+
+from automl.errors import AutoMLError, StoreError
+from automl.search.worker import die_with_parent
+from automl.store import Job, Store
+from automl_monitoring.policy import Policy
+from automl_monitoring.watching.child import Work
+
+NICE = 10
+
+
+def main() -> None:
+    """Do one stage and answer."""
+    die_with_parent(int(sys.argv[1]))
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)  # libraries chatter; the answer stands alone
+    work = Work(**json.load(sys.stdin))
+    _step_aside(work.cores)
+    try:
+        answer: dict[str, Any] = {"detail": _do(work)}
+    except AutoMLError as error:
+        traceback.print_exc()
+        answer = {"problem": str(error), "lasting": not isinstance(error, StoreError)}
+    answers.write(json.dumps(answer) + "\n")
+    answers.close()
+
+
+def _step_aside(cores: int) -> None:
+    """Serving beside it comes first."""
+    os.nice(NICE)
+    if hasattr(os, "sched_setaffinity"):
+        with contextlib.suppress(OSError):
+            os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[-cores:])
+
+
+def _do(work: Work) -> dict[str, Any]:
+    """The stage's part of the job's detail."""
+    store, policy = Store(work.folder), Policy.model_validate(work.policy)
+    job = next(each for each in store.jobs.of(work.name) if each.sequence == work.job)
+    try:
+        return STAGES[work.stage](store, job, policy)
+    finally:
+        store.close()
+
+
+def _plan(store: Store, job: Job, policy: Policy) -> dict[str, Any]:
+    from automl_monitoring.retraining import plan
+
+    made = plan(store, job.name, policy, least_labels=job.detail.get("needed"))
+    return {"plan": made.record(), "champion": made.champion}
+
+
+def _train(store: Store, job: Job, policy: Policy) -> dict[str, Any]:
+    from automl_monitoring.retraining import Plan, train
+
+    return {"challenger": train(store, Plan.from_record(job.detail["plan"]), policy).number}
+
+
+def _judge(store: Store, job: Job, policy: Policy) -> dict[str, Any]:
+    from automl_monitoring.retraining import Plan, judge
+
+    challenger = store.versions.find(job.name, job.detail["challenger"])
+    decision = judge(store, Plan.from_record(job.detail["plan"]), challenger, policy)
+    return {"decision": decision.sequence, "gate": decision.outcome, "gate_why": decision.why}
+
+
+STAGES = {"planned": _plan, "training": _train, "judging": _judge}
+
+if __name__ == "__main__":
+    main()
