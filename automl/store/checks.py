@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Engine, Row, insert, select
+from sqlalchemy import Engine, Row, insert, select, update
 
 from automl.store import database
 
@@ -52,6 +52,12 @@ class Checks:
                     report=record.report,
                 )
             )
+
+    def attach(self, sequence: int, report: str) -> None:
+        """Note the report of a check, which was written after it."""
+        table = database.checks
+        with self._engine.begin() as connection:
+            connection.execute(update(table).where(table.c.sequence == sequence).values(report=report))
 
     def of(self, name: str) -> list[CheckRecord]:
         """All checks of a model, oldest first."""

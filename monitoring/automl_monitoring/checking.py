@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from automl.data.dataset import Issue
+from automl.errors import NotFoundError, StoreError
 from automl.hooks import Event, announce
 from automl.model.artifact import load_model
 from automl.model.model import Model
@@ -108,6 +110,24 @@ def check_window(
     store.checks.add(CheckRecord(check.name, check.number, check.verdict, check.rows, summary, check.report))
     announce(Event("check_finished", check.name, summary))
     return check
+
+
+def report_check(store: Store, name: str, sequence: int, policy: Policy | None = None) -> Path:
+    """Write Evidently's report of a stored check from the rows that it looked at; the file. NotFoundError without it.
+
+    Raises StoreError if Evidently cannot render it.
+    """
+    record = store.checks.find(name, sequence)
+    span = record and store.log.span(name, record.summary["first"], record.summary["last"], record.number)
+    if not record or not span:
+        raise NotFoundError(f"{name} has no check {sequence} whose rows are in the log.", "See `automl dashboard`.")
+    rows = LogWindow(name, record.number, span.first, span.last, span.rows, span.since, span.until)
+    seen = look(store, store.versions.find(name, record.number), rows, policy)
+    written = _with_report(store, seen.check, seen)
+    if written.report is None:
+        raise StoreError(f"Evidently cannot render check {sequence}: {written.report_error}.", "The check stands.")
+    store.checks.attach(sequence, written.report)
+    return store.folder / written.report
 
 
 @dataclass(frozen=True)

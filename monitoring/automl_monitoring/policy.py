@@ -137,7 +137,7 @@ class RolloutPolicy(Section):
     canary: Share = 0.1
     canary_rows: NonNegativeInt = 0
     patience: Duration = "24h"
-    watch_rows: NonNegativeInt = 1000
+    watch_rows: NonNegativeInt = 5000
 
 
 class AlertPolicy(Section):

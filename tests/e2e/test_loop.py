@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -82,10 +83,14 @@ def cells(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def changed_world(rows: pd.DataFrame) -> pd.DataFrame:
-    """The same customers after the change: doubled charges, and the other ones leave."""
+    """The same customers after the change: doubled charges, and the other ones leave, but for one in seven.
+
+    Were it all of them, the gate would have to take the column that tells it for a leak of the label.
+    """
     rows = rows.copy()
     rows["MonthlyCharges"] = (pd.to_numeric(rows["MonthlyCharges"]) * 2).astype(str)
-    rows["Churn"] = (rows["Contract"] != "Month-to-month").map({True: "Yes", False: "No"})
+    leaves = (rows["Contract"] != "Month-to-month") ^ (np.random.default_rng(0).random(len(rows)) < 1 / 7)
+    rows["Churn"] = leaves.map({True: "Yes", False: "No"})
     return rows
 
 
@@ -122,7 +127,8 @@ def test_the_loop_closes(tmp_path: Path, churn_csv: Path) -> None:
 
         _wait_for_version(client, cells(moved.head(1)), 2)
         after = pd.DataFrame(ask(client, cells(moved)))
-        assert (after["prediction"].to_numpy() == moved["Churn"].to_numpy()).mean() > 0.9
+        rule = np.where(moved["Contract"] != "Month-to-month", "Yes", "No")
+        assert (after["prediction"].to_numpy() == rule).mean() > 0.9
     home = Store(store)
     promotions = [entry for entry in home.audit.of("churn") if entry.action == "promote"]
     assert [entry.number for entry in promotions] == [1, 2]

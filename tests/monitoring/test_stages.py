@@ -17,10 +17,11 @@ from sqlalchemy import text
 from automl.engine import FitResult
 from automl.errors import NotFoundError
 from automl.store import CHAMPION, Decision, Store, Version
-from automl_monitoring.policy import Policy, RetrainPolicy
+from automl_monitoring.policy import Policy, RetrainPolicy, WindowPolicy
 from automl_monitoring.replay import replay
 from automl_monitoring.retraining import Plan, conclude, judge, plan, train
 from automl_monitoring.retraining.rows import unseen
+from automl_monitoring.watching import lookout
 from tests.monitoring.conftest import Log, add_labels, label_by_gender
 
 POLICY = Policy(retrain=RetrainPolicy(time="30s", least_labels=100))
@@ -73,10 +74,22 @@ def test_every_stage_may_be_called_again(judged: Judged, traffic: pd.DataFrame, 
     assert len(store.versions.of("churn")) == 2
 
 
+def test_nothing_is_learned_from_a_window_of_broken_data(store: Store, traffic: pd.DataFrame, log: Log) -> None:
+    broken = traffic.iloc[300:600].assign(MonthlyCharges=lambda rows: pd.to_numeric(rows["MonthlyCharges"]) * 1_000)
+    rows = pd.concat([traffic.head(300), broken.astype(str), traffic.iloc[600:900]])
+    add_labels(store, log(store, rows), rows["Churn"].tolist())
+    policy = POLICY.model_copy(update={"window": WindowPolicy(rows=300)})
+    checked = list(lookout.check_new(store, store.versions.find("churn"), policy))
+    assert [bool(record.summary["blocks"]) for record in checked] == [False, True, False]
+    planned = plan(store, "churn", policy)
+    assert [(each.rows, each.why) for each in planned.left_out] == [(300, "in a window whose data were broken")]
+    assert planned.train_rows + planned.judge_rows == 600
+
+
 TRAINING = """
 import json, sys
 from automl.store import Store
-from automl_monitoring.policy import Policy, RetrainPolicy
+from automl_monitoring.policy import Policy, RetrainPolicy, WindowPolicy
 from automl_monitoring.retraining import Plan, train
 policy = Policy(retrain=RetrainPolicy(time="30s", least_labels=100))
 train(Store(sys.argv[1]), Plan.from_record(json.loads(sys.argv[2])), policy, max_trials=2, executor="inline")

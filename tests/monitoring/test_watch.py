@@ -250,6 +250,8 @@ def test_a_person_is_asked_where_the_policy_says_so(
     watch(fallen, WatchRequest("churn", once=True, policy=policy), lambda line: None)
     [job] = fallen.jobs.of("churn")
     assert job.stage == "asked"
+    [report] = [record.report for record in fallen.checks.of("churn") if record.report]  # of what began the alarm
+    assert "plotly" in (fallen.folder / report).read_text()
     run(["monitor", "status", "churn", *where], standalone_mode=False)
     told = capsys.readouterr().out
     assert "version 1: act" in told

@@ -10,10 +10,10 @@ Each may be called again after a death, with the same plan, and does nothing twi
 
 from __future__ import annotations
 
-from automl_monitoring.retraining.concluding import Retraining, conclude, retrain
+from automl_monitoring.retraining.concluding import Retraining, announce_promotion, conclude, retrain
 from automl_monitoring.retraining.judging import judge
 from automl_monitoring.retraining.plan import LeftOut, Plan
 from automl_monitoring.retraining.planning import plan
 from automl_monitoring.retraining.training import train
 
-__all__ = ["LeftOut", "Plan", "Retraining", "conclude", "judge", "plan", "retrain", "train"]
+__all__ = ["LeftOut", "Plan", "Retraining", "announce_promotion", "conclude", "judge", "plan", "retrain", "train"]

@@ -78,7 +78,7 @@ def conclude(
 
     Written down once: called again, it says what it said. Where another version became the champion meanwhile, against
     which nothing was judged, nothing is promoted. `connection`: of the caller's transaction, to be one with what else
-    it writes.
+    it writes; the caller announces the promotion once that is done.
     """
     if ended := _concluded(store, decision):
         return ended[-1].action == "promote"
@@ -95,10 +95,17 @@ def conclude(
             now = store.versions.find(plan.name, CHAMPION).number
             why = f"the champion became version {now} meanwhile, against which nothing was judged"
         else:
-            announce(Event("promoted", plan.name, {**detail, "why": why, "parts": decision.record["parts"]}))
+            if connection is None:
+                announce_promotion(decision)
             return True
     store.audit.add(AuditEntry("keep", plan.name, plan.champion, why, detail), connection)
     return False
+
+
+def announce_promotion(decision: Decision) -> None:
+    """Tell whoever listens that a decision made its challenger the champion."""
+    said = {key: decision.record[key] for key in ("challenger", "parts")}
+    announce(Event("promoted", decision.name, {**said, "why": decision.why, DECISION: decision.sequence}))
 
 
 def _concluded(store: Store, decision: Decision) -> list[AuditEntry]:

@@ -20,6 +20,7 @@ from automl_monitoring.retraining.sources import capped, is_outside, trusted
 from automl_monitoring.window import feature_frame
 
 MOST_LABELLED = 200_000  # newest labelled rows that a retraining looks at
+MOST_CHECKS = 500  # newest, in which broken windows are looked for
 TRAINED_THROUGH = "trained_through"
 DISTINCT_SHARE = 0.99  # of the training rows must differ from one another for an equal row to be a copy
 
@@ -56,7 +57,8 @@ def choose_rows(
     """
     fresh = unseen(store, version, moment)
     ripe = [entry for entry in fresh if entry.time <= moment.made - timedelta(seconds=lag)]
-    known = with_features(ripe, version.name)
+    sound = without_broken(ripe, store, version.name, moment)
+    known = with_features(sound, version.name)
     told = [entry for entry in known if label_text(entry.label, model.schema) is not None]
     own = without_copies(told, old, model.schema)
     honest, doubted, notes = trusted(own, model)
@@ -64,7 +66,8 @@ def choose_rows(
     train, excess = capped(split.train, len(old.frame), policy.most_outside)
     left_out = [
         LeftOut("answered so lately that most of their labels are still to come", len(fresh) - len(ripe)),
-        LeftOut("the log holds none of their cells", len(ripe) - len(known)),
+        LeftOut("in a window whose data were broken", len(ripe) - len(sound)),
+        LeftOut("the log holds none of their cells", len(sound) - len(known)),
         LeftOut("the label is no class of the model, or no number", len(known) - len(told)),
         LeftOut("sent from the training data itself", len(told) - len(own)),
         *doubted,
@@ -102,6 +105,23 @@ def trained_through(store: Store, name: str, moment: Moment | None = None, numbe
         ),
         default=0,
     )
+
+
+def without_broken(
+    entries: Sequence[LoggedPrediction], store: Store, name: str, moment: Moment
+) -> list[LoggedPrediction]:
+    """Leave out the rows of windows that the watch found broken, as it last saw them up to this moment."""
+    newest = {
+        (record.number, int(record.summary["first"]), int(record.summary["last"])): bool(record.summary["blocks"])
+        for record in store.checks.recent(name, MOST_CHECKS)
+        if record.summary.get("cut") and record.time <= moment.made
+    }
+    broken = [window for window, blocks in newest.items() if blocks]
+    return [
+        entry
+        for entry in entries
+        if not any(entry.number == number and first <= entry.sequence <= last for number, first, last in broken)
+    ]
 
 
 def with_features(entries: Sequence[LoggedPrediction], name: str) -> list[LoggedPrediction]:

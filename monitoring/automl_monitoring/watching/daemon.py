@@ -22,6 +22,7 @@ from automl_monitoring.channels import channels_of
 from automl_monitoring.policy import Policy
 from automl_monitoring.policy_file import load_policy
 from automl_monitoring.watching import lookout
+from automl_monitoring.watching.alarm_reports import AlarmReports, begins_alarm
 from automl_monitoring.watching.lease import Lease
 from automl_monitoring.watching.stages import Stages
 
@@ -73,6 +74,7 @@ class _Watch:
         self._tell = tell
         self._lease = Lease(store, request.name)
         self._stages = Stages(store, request.name, tell)
+        self._reports = AlarmReports(store, request.name, tell)
         self._said = ""  # the last problem, which is told once
 
     def run(self) -> bool:
@@ -84,6 +86,7 @@ class _Watch:
                 return self._rounds(alerter)
         finally:
             self._stages.stop()
+            self._reports.stop()
             with contextlib.suppress(StoreError):  # while the database is away the lease runs out by itself
                 self._lease.release()
 
@@ -105,7 +108,7 @@ class _Watch:
             try:
                 moved = self._round(alerter)
                 self._said = ""
-                if self._request.once and not moved and not self._stages.working:
+                if self._request.once and not (moved or self._stages.working or self._reports.working):
                     return True
                 if moved:
                     continue
@@ -122,7 +125,7 @@ class _Watch:
     def _rest(self, until: float) -> None:
         """Wait for the next round, or for the process that trains, or for the loss of the lease."""
         while time.monotonic() < until and not self._lease.lost.wait(TICK_S):
-            if self._stages.answered:
+            if self._stages.answered or self._reports.answered:
                 return
 
     def _round(self, alerter: Alerter) -> bool:
@@ -138,13 +141,16 @@ class _Watch:
             lookout.check_new(store, champion, policy), lookout.check_labelled(store, champion, policy)
         ):
             self._say_checked(checked)
+            if begins_alarm(checked, lookout.windows_of(store, champion)):
+                self._reports.begin(checked, policy)
+        self._reports.collect()
         alerter.note_checks(lookout.windows_of(store, champion))
         moved = False
         if jobs and not jobs[-1].ended:
             moved = self._stages.advance(jobs[-1], _policy_of(jobs[-1], policy))
         else:
-            if jobs:
-                self._stages.watch_over(jobs[-1], _policy_of(jobs[-1], policy))
+            for job in [job for job in jobs if job.stage == "promoted"][-1:]:  # later ones may have promoted nothing
+                self._stages.watch_over(job, _policy_of(job, policy))
             begun = lookout.consider(store, champion, policy, self._tell)
             if begun is not None:
                 self._say_begun(begun)

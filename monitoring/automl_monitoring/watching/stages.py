@@ -191,7 +191,7 @@ class Stages:
 
     def _conclude(self, job: Job, last: Decision | None) -> None:
         """The gate's decision is followed: the champion's alias, the job and the rollout move together, or nothing."""
-        from automl_monitoring.retraining import Plan, conclude
+        from automl_monitoring.retraining import Plan, announce_promotion, conclude
 
         plan, number = Plan.from_record(job.detail["plan"]), int(job.detail["challenger"])
         decision = next(d for d in self._store.decisions.of(self._name) if d.sequence == job.detail["decision"])
@@ -207,6 +207,7 @@ class Stages:
                 followed = Rollout(self._name, number, "full" if promoted else "ended", why)
                 self._store.rollouts.enter(followed, connection)
         if promoted:
+            announce_promotion(decision)
             self._tell(f"Job {job.sequence}: version {number} is the champion now; it was version {plan.champion}.")
         else:
             self._tell(f"Job {job.sequence}: version {number} does not become the champion.")

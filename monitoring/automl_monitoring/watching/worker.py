@@ -17,6 +17,7 @@ from automl.errors import AutoMLError, StoreError
 from automl.search.worker import die_with_parent
 from automl.store import Job, Store
 from automl_monitoring.policy import Policy
+from automl_monitoring.watching.alarm_reports import REPORT
 from automl_monitoring.watching.child import Work
 
 NICE = 10
@@ -49,8 +50,10 @@ def _step_aside(cores: int) -> None:
 def _do(work: Work) -> dict[str, Any]:
     """The stage's part of the job's detail."""
     store, policy = Store(work.folder), Policy.model_validate(work.policy)
-    job = next(each for each in store.jobs.of(work.name) if each.sequence == work.job)
     try:
+        if work.stage == REPORT:
+            return _report(store, work, policy)
+        job = next(each for each in store.jobs.of(work.name) if each.sequence == work.job)
         return STAGES[work.stage](store, job, policy)
     finally:
         store.close()
@@ -75,6 +78,12 @@ def _judge(store: Store, job: Job, policy: Policy) -> dict[str, Any]:
     challenger = store.versions.find(job.name, job.detail["challenger"])
     decision = judge(store, Plan.from_record(job.detail["plan"]), challenger, policy)
     return {"decision": decision.sequence, "gate": decision.outcome, "gate_why": decision.why}
+
+
+def _report(store: Store, work: Work, policy: Policy) -> dict[str, Any]:
+    from automl_monitoring.checking import report_check
+
+    return {"check": work.job, "report": str(report_check(store, work.name, work.job, policy))}
 
 
 STAGES = {"planned": _plan, "training": _train, "judging": _judge}
