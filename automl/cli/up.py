@@ -44,11 +44,15 @@ def up(
     A model of that name in the store is taken as it is: `automl fit` makes another version of it.
     """
     from automl.cli.crew import Crew, Role
+    from automl.data.reading import stem
 
     where = ["--store", str(store)] if store else []
     given = {"--target": target, "--task": task, "--metric": metric, "--time": time, "--name": name}
-    model = name or Path(source).stem
+    model = name or source
     there = _champion(model, store)
+    if there is None and name is None:
+        model = stem(Path(source))
+        there = _champion(model, store)
     roles = [
         Role("serve", ["serve", model, "--port", str(port), *where]),
         Role("watch", ["watch", model, "--every", every, *(["--policy", str(policy)] if policy else []), *where]),

@@ -73,6 +73,19 @@ class Checks:
         with self._reader.connect() as connection:
             return [record_of(row) for row in connection.execute(statement)][::-1]
 
+    def windows(self, name: str, number: int, limit: int) -> list[CheckRecord]:
+        """The newest checks of windows as the policy cuts the log for a version, oldest of them first.
+
+        Newest by where the window ends, then by when it was checked; checks by hand are not among them.
+        """
+        table = database.checks
+        cut = table.c.summary["cut"].as_boolean()
+        statement = select(table).where(table.c.name == name, table.c.number == number, cut)
+        statement = statement.order_by(table.c.last.desc(), table.c.sequence.desc()).limit(limit)
+        with self._reader.connect() as connection:
+            found = [record_of(row) for row in connection.execute(statement)]
+        return sorted(found, key=lambda record: record.sequence)
+
     def find(self, name: str, sequence: int) -> CheckRecord | None:
         """The check of a model with this number; None if there is none."""
         table = database.checks

@@ -94,7 +94,8 @@ class Alerter:
         """Tell of the state that these checks of the champion put it into, if it is another than was told last."""
         state, record = state_of(records)
         if record is not None and state != present_state(self._store, self._name):
-            self._note(state, "; ".join(record.summary.get("reasons", ())), f"check {record.sequence}")
+            newest = max(each.sequence for each in records)  # not the one that fell: it may have been told of before
+            self._note(state, "; ".join(record.summary.get("reasons", ())), f"check {newest}")
 
     def note_job(self, job: Job) -> None:
         """Tell what happened in a retraining, as far as it was not told."""

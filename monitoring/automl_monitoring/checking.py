@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -178,7 +178,7 @@ def examine(version: Version, subject: Subject) -> Check:
         outcome = Outcome()
         verdict, reasons = too_few(len(window), len(reference), subject.policy.least_rows)
     else:
-        outcome = _joined([check(subject) for check in CHECKS])
+        outcome = _joined([_made(check, subject) for check in CHECKS])
         verdict, reasons = judge(outcome.findings, len(window))
     return Check(
         name=version.name,
@@ -194,6 +194,16 @@ def examine(version: Version, subject: Subject) -> Check:
         outcome=outcome,
         issues=window.rows.issues,
     )
+
+
+def _made(check: Callable[[Subject], Outcome], subject: Subject) -> Outcome:
+    """What a check finds; that it failed, if it did: the others stand, and the log goes on to its next window."""
+    try:
+        return check(subject)
+    except Exception as error:  # a defect of ours, or a stranger's metric or plugin
+        name = check.__module__.rpartition(".")[2]
+        what = f"The check {name} could not be made ({type(error).__name__}): please report it."
+        return Outcome((Finding(name, "watch", what, len(subject.window)),))
 
 
 def _joined(outcomes: Sequence[Outcome]) -> Outcome:

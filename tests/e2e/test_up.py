@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -52,25 +53,26 @@ def _addresses(leader: subprocess.Popen[str]) -> dict[str, str]:
 
 def test_everything_comes_up_and_goes_down(tmp_path: Path, churn_csv: Path) -> None:
     store = tmp_path / "store"
-    with up(str(churn_csv), "--target", "Churn", "--time", "5s", "--name", "churn", store=store) as (leader, said):
+    source = shutil.copy(churn_csv, tmp_path / "my churn.csv")
+    with up(str(source), "--target", "Churn", "--time", "5s", store=store) as (leader, said):
         assert httpx.get(f"{said['serve']}/ready").status_code == 200
-        assert "churn" in httpx.get(said["dashboard"]).text
+        assert "my_churn" in httpx.get(said["dashboard"]).text
         parts = psutil.Process(leader.pid).children(recursive=True)
         leader.send_signal(signal.SIGINT)
         printed, _ = leader.communicate(timeout=PATIENCE_S)
         assert leader.returncode == 0, printed
         assert printed.rstrip().endswith("Stopped.")
     assert not psutil.wait_procs(parts, timeout=PATIENCE_S)[1]
-    assert [version.number for version in Store(store).versions.of("churn")] == [1]
+    assert [version.number for version in Store(store).versions.of("my_churn")] == [1]
 
     # The model is there: nothing is fitted again. And nobody outlives a leader that was killed.
-    with up("churn", store=store) as (leader, said):
+    with up("my_churn", store=store) as (leader, said):
         parts = psutil.Process(leader.pid).children(recursive=True)
         assert len(parts) >= 3
         os.kill(leader.pid, signal.SIGKILL)
         leader.wait()
     assert not psutil.wait_procs(parts, timeout=PATIENCE_S)[1]
-    assert [version.number for version in Store(store).versions.of("churn")] == [1]
+    assert [version.number for version in Store(store).versions.of("my_churn")] == [1]
 
 
 def test_a_wrong_file_ends_it_at_once(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from automl.store import CHAMPION, Decision, Store, Version
 from automl_monitoring.policy import Policy, RetrainPolicy, WindowPolicy
 from automl_monitoring.replay import replay
 from automl_monitoring.retraining import Plan, conclude, judge, plan, train
+from automl_monitoring.retraining.planning import rows_of
 from automl_monitoring.retraining.rows import unseen
 from automl_monitoring.watching import lookout
 from tests.monitoring.conftest import Log, add_labels, label_by_gender
@@ -152,3 +153,26 @@ def test_rows_that_a_rejected_challenger_learned_from_never_judge(judged: Judged
     second = plan(judged.store, "churn", wider)
     assert second.judges_first > judged.plan.train_last
     assert second.train_rows == judged.plan.train_rows
+
+
+def test_corrected_labels_make_no_judge_of_a_training_row(judged: Judged) -> None:
+    """Whoever corrects labels of judges must not move the bound between them and the rows that have trained."""
+    store, planned = judged.store, judged.plan
+    before = rows_of(store, planned, POLICY)
+    add_labels(store, [entry.id for entry in before.judges[:30]], ["Yes"] * 30)
+    after = rows_of(store, planned, POLICY)
+    assert [entry.id for entry in after.train] == [entry.id for entry in before.train]
+    judges = {entry.id for entry in before.judges}
+    assert {entry.id for entry in after.judges} < judges
+
+
+def test_a_row_that_was_sent_again_does_not_judge(store: Store, traffic: pd.DataFrame, log: Log) -> None:
+    rows = pd.concat([traffic.head(300), traffic.head(60), traffic.iloc[300:400]])  # some of them twice
+    add_labels(store, log(store, rows), rows["Churn"].tolist())
+    planned = plan(store, "churn", POLICY)
+    chosen = rows_of(store, planned, POLICY)
+    assert (len(chosen.train), len(chosen.judges)) == (planned.train_rows, planned.judge_rows)
+    trained = {json.dumps(dict(entry.features)) for entry in chosen.train}
+    assert not trained & {json.dumps(dict(entry.features)) for entry in chosen.judges}
+    [twins] = [each.rows for each in planned.left_out if each.why.startswith("equal to a row to learn from")]
+    assert 30 <= twins <= 40

@@ -69,7 +69,8 @@ def suspicions(subject: Subject) -> list[Suspicion]:
         if min(len(before), len(now)) < subject.policy.least_rows / 2 or not many_values(before, now):
             continue
         low, high = float(before.min()), float(before.max())
-        low, high = min(low, column.minimum or low), max(high, column.maximum or high)
+        low = low if column.minimum is None else min(low, column.minimum)
+        high = high if column.maximum is None else max(high, column.maximum)
         multiplied = _multiplied(before, now)
         certain = bool(multiplied) and float(((now < low) | (now > high)).mean()) >= BEYOND
         said = multiplied or _spiked(now, low, high) or _outside(now, low, high)

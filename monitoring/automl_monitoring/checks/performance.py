@@ -27,7 +27,8 @@ def examine(subject: Subject) -> Outcome:
     if min(len(subject.window.labelled), len(subject.reference.labelled)) < policy.least_labels:
         return Outcome((), measures)
     before, now = labelling.sides(metric)
-    if not np.isfinite(now.score(metric)) and np.isfinite(before.score(metric)):
+    classify = subject.model.schema.task == "classify"
+    if classify and not np.isfinite(now.score(metric)) and np.isfinite(before.score(metric)):
         return Outcome((_one_class(subject, before, now),), measures)
     score, reference, ends = now.score(metric), before.score(metric), interval_of(metric, now)
     if ends is None or not np.isfinite([score, reference]).all():

@@ -52,12 +52,21 @@ def plan(
 
 
 def rows_of(store: Store, plan: Plan, policy: Policy) -> Labelled:
-    """The rows of a plan; without those whose label was corrected since."""
+    """The rows of a plan; without those whose label was corrected since, which move no other row."""
     champion = store.versions.find(plan.name, plan.champion)
-    return _chosen(store, champion, Moment(plan.moment, plan.judges_last), policy, 0)
+    return _chosen(
+        store, champion, Moment(plan.moment, plan.judges_last), policy, 0, (plan.train_last, plan.judges_first)
+    )
 
 
-def _chosen(store: Store, champion: Version, moment: Moment, policy: Policy, least_labels: int) -> Labelled:
+def _chosen(
+    store: Store,
+    champion: Version,
+    moment: Moment,
+    policy: Policy,
+    least_labels: int,
+    bounds: tuple[int, int] | None = None,
+) -> Labelled:
     model = load_model(champion.folder)
     if model.schema.of_kind("image"):
         raise DataError(
@@ -66,4 +75,4 @@ def _chosen(store: Store, champion: Version, moment: Moment, policy: Policy, lea
         )
     lag = seconds_of(policy.retrain.label_lag)
     asked = policy.retrain.model_copy(update={"least_labels": least_labels})
-    return choose_rows(store, champion, model, training_table(store, champion), moment, asked, lag)
+    return choose_rows(store, champion, model, training_table(store, champion), moment, asked, lag, bounds)

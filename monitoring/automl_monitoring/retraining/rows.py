@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -49,9 +49,19 @@ class Labelled:
 
 
 def choose_rows(
-    store: Store, version: Version, model: Model, old: Table, moment: Moment, policy: RetrainPolicy, lag: float
+    store: Store,
+    version: Version,
+    model: Model,
+    old: Table,
+    moment: Moment,
+    policy: RetrainPolicy,
+    lag: float,
+    bounds: tuple[int, int] | None = None,
 ) -> Labelled:
     """The rows that train a challenger of this version and those that judge both. `lag`: seconds that labels take.
+
+    `bounds`: the sequences up to which rows train and from which they judge, where a plan has said so: labels that were
+    corrected since must not move them.
 
     Raises DataError with too few rows, and where the log holds no cells to learn from.
     """
@@ -60,10 +70,27 @@ def choose_rows(
     sound = without_broken(ripe, store, version.name, moment)
     known = with_features(sound, version.name)
     told = [entry for entry in known if label_text(entry.label, model.schema) is not None]
-    own = without_copies(told, old, model.schema)
+    keys = row_keys(conform(old.frame, model.schema, old.base))
+    known_keys = set(keys)
+    distinct = len(known_keys) >= DISTINCT_SHARE * len(keys)  # where rows repeat anyway, equal cells say nothing
+    own = without_copies(told, known_keys, model.schema) if distinct else told
     honest, doubted, notes = trusted(own, model)
-    split = split_labelled(honest, policy, version.name, trained_through(store, version.name, moment))
+    split = split_labelled(honest, policy, version.name, trained_through(store, version.name, moment), bounds)
     train, excess = capped(split.train, len(old.frame), policy.most_outside)
+    if not train:
+        raise DataError(
+            f"No labelled row of {version.name} is left to learn from: all labels came over HTTP, or all rows judge.",
+            "Raise retrain.most_outside or lower retrain.judge_share in the policy.",
+        )
+    judges = split.judges
+    if distinct:  # a row that was sent again trains or judges, not both
+        judges = tuple(without_copies(judges, set(_keys(train, model.schema)), model.schema))
+    if len(judges) < policy.least_judges:
+        raise DataError(
+            f"{version.name} has {len(judges):,} labelled rows to judge with that equal no row to learn from; "
+            f"{policy.least_judges:,} are needed.",
+            f"Add more with `automl label {version.name} labels.csv`.",
+        )
     left_out = [
         LeftOut("answered so lately that most of their labels are still to come", len(fresh) - len(ripe)),
         LeftOut("in a window whose data were broken", len(ripe) - len(sound)),
@@ -71,9 +98,10 @@ def choose_rows(
         LeftOut("the label is no class of the model, or no number", len(known) - len(told)),
         LeftOut("sent from the training data itself", len(told) - len(own)),
         *doubted,
+        LeftOut("equal to a row to learn from, so that it cannot judge", len(split.judges) - len(judges)),
         LeftOut(f"more than {policy.most_outside:.0%} of the training rows would have labels sent over HTTP", excess),
     ]
-    return Labelled(train, split.judges, tuple(each for each in left_out if each.rows), notes)
+    return Labelled(train, judges, tuple(each for each in left_out if each.rows), notes)
 
 
 def unseen(store: Store, version: Version, moment: Moment | None = None) -> list[LoggedPrediction]:
@@ -135,18 +163,15 @@ def with_features(entries: Sequence[LoggedPrediction], name: str) -> list[Logged
     return kept
 
 
-def without_copies(entries: Sequence[LoggedPrediction], old: Table, schema: Schema) -> list[LoggedPrediction]:
-    """Leave out rows that were sent from the training data itself: they would flatter the champion as judges.
+def without_copies(
+    entries: Sequence[LoggedPrediction], known: Collection[tuple[object, ...]], schema: Schema
+) -> list[LoggedPrediction]:
+    """Leave out rows with the cells of a known one: as judges they would flatter whoever was trained on it."""
+    return [entry for entry, key in zip(entries, _keys(entries, schema), strict=True) if key not in known]
 
-    Where training rows repeat one another anyway (few columns, few levels), equal cells say nothing, and all stay.
-    """
-    names = [column.name for column in schema.used]
-    known = row_keys(conform(old.frame, schema, old.base))
-    if len(set(known)) < DISTINCT_SHARE * len(known):
-        return list(entries)
-    seen = set(known)
-    keys = row_keys(conform(feature_frame(entries, names), schema))
-    return [entry for entry, key in zip(entries, keys, strict=True) if key not in seen]
+
+def _keys(entries: Sequence[LoggedPrediction], schema: Schema) -> list[tuple[object, ...]]:
+    return row_keys(conform(feature_frame(entries, [column.name for column in schema.used]), schema))
 
 
 def row_keys(rows: Rows) -> list[tuple[object, ...]]:
@@ -155,9 +180,16 @@ def row_keys(rows: Rows) -> list[tuple[object, ...]]:
     return list(zip(*columns, strict=True))
 
 
-def split_labelled(entries: Sequence[LoggedPrediction], policy: RetrainPolicy, name: str, trained: int = 0) -> Labelled:
+def split_labelled(
+    entries: Sequence[LoggedPrediction],
+    policy: RetrainPolicy,
+    name: str,
+    trained: int = 0,
+    bounds: tuple[int, int] | None = None,
+) -> Labelled:
     """The newest rows are held out as judges, of those after the sequence `trained`; DataError with too few rows.
 
+    `bounds`: the sequences up to which rows train and from which they judge, where they are settled already.
     A row that a rejected challenger was trained on may train again, and never judges.
     """
     fewest = policy.least_judges + 1
@@ -169,12 +201,13 @@ def split_labelled(entries: Sequence[LoggedPrediction], policy: RetrainPolicy, n
             + (", or lower --min-labels." if policy.least_labels > fewest else "."),
         )
     held_out = max(round(len(entries) * policy.judge_share), policy.least_judges)
-    judges = tuple(entry for entry in entries[-held_out:] if entry.sequence > trained)
+    newest = entries[-held_out:] if bounds is None else [entry for entry in entries if entry.sequence >= bounds[1]]
+    judges = tuple(entry for entry in newest if entry.sequence > trained)
     if len(judges) < policy.least_judges:
         raise DataError(
             f"{name} has {len(judges):,} labelled rows that no version was trained on to judge with; "
             f"{policy.least_judges:,} are needed.",
             f"Add newer ones with `automl label {name} labels.csv`.",
         )
-    first = judges[0].sequence
-    return Labelled(tuple(entry for entry in entries if entry.sequence < first), judges)
+    last = judges[0].sequence - 1 if bounds is None else bounds[0]
+    return Labelled(tuple(entry for entry in entries if entry.sequence <= last), judges)

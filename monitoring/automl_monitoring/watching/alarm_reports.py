@@ -34,7 +34,14 @@ class AlarmReports:
     def begin(self, record: CheckRecord, policy: Policy) -> None:
         """Have the report of a check written, unless another is under way."""
         if self._child is None:
-            work = Work(str(self._store.folder), self._name, record.sequence, REPORT, 1, policy.model_dump(mode="json"))
+            work = Work(
+                str(self._store.folder),
+                self._name,
+                record.sequence,
+                REPORT,
+                1,
+                policy.model_dump(mode="json"),
+            )
             log = self._store.folder / "watch" / self._name / f"check-{record.sequence}.log"
             self._child = Child(work, log, LIMIT_S)
 

@@ -155,7 +155,8 @@ class _Watch:
             if begun is not None:
                 self._say_begun(begun)
                 moved = begun.stage != "asked"
-        for job in store.jobs.of(name)[-1:]:
+        jobs = store.jobs.of(name)
+        for job in [job for job in jobs if job.stage == "promoted"][-1:] + jobs[-1:]:  # the former may be rolled back
             alerter.note_job(job)
         alerter.send_again()
         return moved

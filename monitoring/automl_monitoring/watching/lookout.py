@@ -11,6 +11,7 @@ from automl_monitoring.policy import Policy
 from automl_monitoring.trigger import Choice, Situation, choose, record_of, seen_of, tried_of
 from automl_monitoring.windows import LogWindow, new_windows
 
+SECRET = {"alerts"}  # an address of a webhook may be a secret, and a job needs none
 TRIGGER = "trigger"  # the kind of these decisions
 LOOKED_AT = 200  # newest checks, from which the state of a model follows
 RECHECKED = 20  # newest windows whose labels may still come
@@ -19,15 +20,13 @@ MORE = 2  # times as many labels as a window had when it was checked are worth a
 
 def check_new(store: Store, version: Version, policy: Policy) -> Iterator[CheckRecord]:
     """Check every complete window of a version that was not checked yet, oldest first."""
-    known = store.checks.recent(version.name, LOOKED_AT)
-    for window in new_windows(store, version, policy.window, known):
+    for window in new_windows(store, version, policy.window, store.checks.windows(version.name, version.number, 1)):
         yield check(store, version, window, policy)
 
 
 def windows_of(store: Store, version: Version) -> list[CheckRecord]:
     """The newest checks of a version's windows, oldest first; those by hand are not among them."""
-    records = store.checks.recent(version.name, LOOKED_AT)
-    return [record for record in records if record.number == version.number and record.summary.get("cut")]
+    return store.checks.windows(version.name, version.number, LOOKED_AT)
 
 
 def check_labelled(store: Store, version: Version, policy: Policy) -> Iterator[CheckRecord]:
@@ -100,7 +99,7 @@ def _begin(store: Store, decision: Decision, choice: Choice, policy: Policy) -> 
             "trigger": written.sequence,
             "champion": decision.record["situation"]["champion"],
             "needed": choice.needed,
-            "policy": policy.model_dump(mode="json"),
+            "policy": policy.model_dump(mode="json", exclude=SECRET),
         }
         job = Job(decision.name, "asked" if choice.answer == "ask" else "planned", choice.why, detail)
         return store.jobs.begin(job, connection)

@@ -111,7 +111,14 @@ class Stages:
         if job.stage == "training":
             limit = 3 * seconds_of(policy.retrain.time) + LATEST_S
             self._tell(f"Job {job.sequence}: training for {policy.retrain.time} on {cores} cores, at low priority …")
-        work = Work(str(self._store.folder), self._name, job.sequence, job.stage, cores, policy.model_dump(mode="json"))
+        work = Work(
+            str(self._store.folder),
+            self._name,
+            job.sequence,
+            job.stage,
+            cores,
+            policy.model_dump(mode="json"),
+        )
         return Child(work, self._store.folder / "watch" / self._name / f"job-{job.sequence}.log", limit)
 
     def _done(self, job: Job, detail: Mapping[str, Any], policy: Policy) -> None:
