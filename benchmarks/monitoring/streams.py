@@ -237,7 +237,7 @@ def run(*words: str, store: Path) -> None:
     command = [*AUTOML, *words, "--store", str(store)]
     done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
     if done.returncode:
-        raise RuntimeError(f"automl {' '.join(words)}: {done.returncode}\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
+        raise RuntimeError(f"automl {' '.join(words)}: {done.returncode}\n{done.stdout[-2000:]}{done.stderr[:4000]}")
 
 
 if __name__ == "__main__":

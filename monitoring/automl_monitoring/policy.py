@@ -35,6 +35,7 @@ def _is_web_address(text: str) -> str:
     return text
 
 
+Enough = Annotated[int, Field(ge=20)]  # rows: of fewer no test says anything
 Share = Annotated[float, Field(ge=0, le=1)]
 NonNegative = Annotated[float, Field(ge=0)]
 Positive = Annotated[float, Field(gt=0)]
@@ -45,7 +46,7 @@ WebAddress = Annotated[str, AfterValidator(_is_web_address)]
 class Section(BaseModel):
     """A table of the file: frozen, and a name that it does not know is an error."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class WindowPolicy(Section):
@@ -69,8 +70,8 @@ class CheckPolicy(Section):
     be lost before it matters, absolute where higher is better, else relative to the reference.
     """
 
-    least_rows: PositiveInt = 50
-    least_labels: PositiveInt = 50
+    least_rows: Enough = 50
+    least_labels: Enough = 50
     significance: Share = 0.01
     effect_floor: Share = 0.1
     act_usage: Share = 0.3
