@@ -12,18 +12,22 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from automl.data.cells import as_json
-from automl.data.dataset import conform
+from automl.data.columns import image_of
+from automl.data.dataset import conform, object_array
 from automl.data.reading import Table
 from automl.hooks import Event, announce
 from automl.inspection.findings import Finding
+from automl.inspection.suspects import find_suspects
 from automl.metrics import find_metric
-from automl.model.advice import advise
+from automl.model.advice import advise, constant_loss
 from automl.model.artifact import SelfTest, is_constant, load_model, save_model
 from automl.model.assembly import Assembly, LeaderboardRow
 from automl.model.fairness import fairness_figures, fairness_note
 from automl.model.model import Model
-from automl.model.reference import REFERENCE_ROWS, Reference
+from automl.model.picture_records import picture_records
+from automl.model.reference import PICTURE_ROWS, REFERENCE_ROWS, Reference
 from automl.model.statistics import draw, without_cells
+from automl.model.trainings import trainings
 from automl.report.account import Account
 from automl.report.html import write_report
 from automl.request import FitRequest
@@ -78,7 +82,7 @@ def deliver(
     save_model(model, folder, _selftest(model, cells, table.base), reference)
     question = run.question
     advice = advise(run, model, assembly.leaderboard, deadline)
-    account = Account(assembly.choices, model.card.choice, ledger, advice)
+    account = _audited(Account(assembly.choices, model.card.choice, ledger, advice), run, assembly, table)
     write_report(run.folder / "report.html", model, assembly.leaderboard, notes, account)
     write_json(run.folder / "leaderboard.json", {"rows": [row.record() for row in assembly.leaderboard]})
     version = store.versions.register(
@@ -109,6 +113,23 @@ def deliver(
         run.folder,
         account,
     )
+
+
+def _audited(account: Account, run: Run, assembly: Assembly, table: Table) -> Account:
+    """The account with how the trials trained and which labels the model doubts; both also as files of the run."""
+    model, metric = assembly.model, find_metric(run.question.metric)
+    if not model.members:
+        return account
+    trained = trainings(run.results(), constant_loss(model, *read_dataset(run.folder), metric), metric)
+    decisions = read_decisions(run.folder)
+    named = replace(table, files=tuple(decisions.get("files", ())))
+    suspects = find_suspects(model.schema, assembly.target, assembly.outputs, named, decisions.get("left_out", ()))
+    if trained:
+        write_json(run.folder / "trainings.json", {"trials": [each.record() for each in trained]})
+    if suspects is not None:
+        write_json(run.folder / "suspects.json", suspects.record())
+    said = [suspects.note] if suspects and suspects.note else []
+    return replace(account, advice=(*account.advice, *said), trainings=trained, suspects=suspects)
 
 
 def end_run(run: Run, version: Version) -> None:
@@ -154,12 +175,17 @@ def _selftest(model: Model, frame: pd.DataFrame, base: Path) -> SelfTest:
 
 
 def _reference(assembly: Assembly, table: Table, seed: int) -> Reference:
-    """Up to REFERENCE_ROWS rows with their honest outputs: out-of-fold, or holdout."""
+    """Up to REFERENCE_ROWS rows with their honest outputs, out-of-fold or holdout; fewer where there are pictures, of
+    which only what is watched in them is kept."""
+    problem = assembly.model.problem
+    images = problem.schema.images
+    most = PICTURE_ROWS if images else REFERENCE_ROWS
     honest = np.flatnonzero(np.isfinite(assembly.outputs).reshape(len(assembly.outputs), -1).all(axis=1))
-    if len(honest) > REFERENCE_ROWS:
-        honest = np.sort(np.random.default_rng(seed).choice(honest, REFERENCE_ROWS, replace=False))
-    names = [column.name for column in assembly.model.schema.used]
+    if len(honest) > most:
+        honest = np.sort(np.random.default_rng(seed).choice(honest, most, replace=False))
+    names = [column.name for column in problem.schema.used]
     frame = table.frame.iloc[honest][names].reset_index(drop=True)
-    for column in assembly.model.schema.of_kind("image"):  # the monitor does not know where the source lay
-        frame[column.name] = [str(table.base / cell) if isinstance(cell, str) else cell for cell in frame[column.name]]
+    for column in images:
+        cells = [image_of(cell, table.base) for cell in frame[column.name].tolist()]
+        frame[column.name] = object_array(picture_records(problem, column, cells))
     return Reference(frame, assembly.target[honest], assembly.outputs[honest])

@@ -16,15 +16,16 @@ from automl.data.reading import Table, Wanted, table_of
 from automl.data.splits import work_of
 from automl.delivery import FitResult, deliver, end_run
 from automl.errors import OptionError, SearchError
-from automl.hooks import architectures, read_source
+from automl.hooks import architectures, find_task, read_source
 from automl.inspection.findings import Finding
 from automl.metrics import Metric
 from automl.model.assembly import Assembly, assemble
 from automl.model.choices import Limits
 from automl.model.refitted import taught_on_all_rows
+from automl.neural.gpus import find_gpus
 from automl.opening import Confirm, Prepared, ask, create_run, prepare, refuse_another_problem, said_of
 from automl.request import FitRequest
-from automl.search.budget import Budget, plan_threads, usable_cores
+from automl.search.budget import Budget, plan_gpus, plan_threads, usable_cores
 from automl.search.executors import Executor, InlineExecutor, LocalExecutor
 from automl.search.ledger import Stages, Timesheet
 from automl.search.listener import Listener, SearchEvent
@@ -226,7 +227,9 @@ def _executor(prepared: Prepared, question: Question, request: FitRequest) -> Ex
     cells = len(prepared.dataset) * len(prepared.dataset.schema.used)
     known = [family for family in architectures(question.modality).values() if family.runtime != "torch"]
     plan = plan_threads(cells, usable_cores(), request.workers, memory)
-    executor = LocalExecutor(plan if known else replace(plan, torch=plan.slots), memory)
+    networks_first = not known or find_task(question.modality).effort > 1
+    plan = plan_gpus(replace(plan, torch=plan.slots) if networks_first else plan, find_gpus())
+    executor = LocalExecutor(plan, memory)
     if known:
         executor.warm(list(dict.fromkeys(library for family in known for library in family.libraries)))
     return executor

@@ -5,34 +5,38 @@ from __future__ import annotations
 import shlex
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from automl.data.cells import as_text, is_missing
-from automl.data.dataset import Dataset, Rows, conform, conform_target, copies_of, object_array, present
+from automl.data.dataset import Dataset, Rows, conform, conform_target, object_array, present
 from automl.data.fingerprint import fingerprint
 from automl.data.inference import choose_target, choose_task, infer_schema
 from automl.data.reading import Table
 from automl.data.schema import Schema
 from automl.data.splits import Split, Structure, make_split, work_of
 from automl.data.weights import row_weights
-from automl.errors import DataError, OptionError
+from automl.errors import DataError, OptionError, nearest
 from automl.hooks import architectures, find_task, match_task
+from automl.inspection.copies import rows_alike
 from automl.inspection.findings import Finding, Severity, findings_lines
+from automl.inspection.gallery import Galleries, open_galleries
 from automl.inspection.inspect import examine
 from automl.inspection.personal import hide
 from automl.inspection.structure import Decision
 from automl.inspection.subject import Subject
+from automl.inspection.unreadable import left_out, nothing_left, without_broken
 from automl.metrics import Metric, check_target, choose_metric, find_metric
+from automl.neural.pretrained.finding import chosen_weights, told_of_weights
 from automl.request import FitRequest
 from automl.search.augmentation import worth_augmenting
 from automl.search.balance import check_balance
-from automl.search.run import Question, Run, read_decisions
+from automl.search.run import Question, Run, problem_of, read_decisions
 from automl.store import Store
 from automl.store.versions import check_name
-from automl.task import Examples, Features, Problem
+from automl.task import Examples, Features
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -49,12 +53,17 @@ Confirm = Callable[[Sequence[Finding]], bool]  # shall these leaks be dropped?
 
 @dataclass(frozen=True)
 class Prepared:
-    """A table understood: the rows that have a target, raw and conformed, and every decision made for the user."""
+    """A table understood: the rows that have a target, raw and conformed, and every decision made for the user.
+
+    `galleries`: their pictures, opened. `left_out`: positions of the rows of the source that are not among them.
+    """
 
     table: Table
     dataset: Dataset
     metric: Metric
     notes: tuple[str, ...]
+    galleries: Galleries = field(default_factory=dict)
+    left_out: tuple[int, ...] = ()
 
 
 def prepare(table: Table, request: FitRequest) -> Prepared:
@@ -64,20 +73,29 @@ def prepare(table: Table, request: FitRequest) -> Prepared:
     schema = infer_schema(table, target, task, request.kinds, request.roles.ignored(target, table))
     metric = choose_metric(request.metric, schema)
     goal = conform_target(table.frame[target], schema)
-    kept = np.flatnonzero(present(goal))
     rows = conform(table.frame, schema, table.base)
+    galleries = open_galleries(schema.columns, rows, table.files)
+    table, schema, rows = without_broken(table, schema, rows, galleries)
+    there, lost = present(goal), nothing_left(schema, galleries)
+    kept = np.flatnonzero(there & ~lost if len(lost) else there)
     notes = [f"{guess.what}; to change it: {guess.overrule}" for guess in (target_guess, task_guess) if guess]
     notes += table.notes
+    if not there.all():
+        notes.append(f"{int((~there).sum()):,} rows without a target were left out")
+    if lost.any():
+        notes.append(left_out(lost, galleries))
     if len(kept) < len(goal):
-        notes.append(f"{len(goal) - len(kept):,} rows without a target were left out")
         rows = rows.take(kept)
-        table = replace(table, frame=table.frame.iloc[kept].reset_index(drop=True))
+        galleries = {name: gallery.take(kept) for name, gallery in galleries.items()}
+        files = tuple(table.files[row] for row in kept) if table.files else ()
+        table = replace(table, frame=table.frame.iloc[kept].reset_index(drop=True), files=files)
     if len(kept) < FEW_ROWS:
         notes.append(f"only {len(kept)} rows: whatever the score says, it says it with little certainty")
+    gone = tuple(np.setdiff1d(np.arange(len(goal)), kept).tolist())
     name, goal = request.roles.weight, goal[kept]
     weights = row_weights(table.frame[name], name, name in table.commas) if name else None
     notes += check_target(metric, goal, schema, weights)
-    return Prepared(table, Dataset(schema, rows, goal, weights), metric, tuple(notes))
+    return Prepared(table, Dataset(schema, rows, goal, weights), metric, tuple(notes), galleries, gone)
 
 
 def create_run(prepared: Prepared, question: Question, store: Store, request: FitRequest, confirm: Confirm) -> Run:
@@ -87,18 +105,25 @@ def create_run(prepared: Prepared, question: Question, store: Store, request: Fi
     dropped = examination.leaks if request.drop_leaks or (examination.leaks and confirm(examination.leaks)) else ()
     reasons = {column: f"a leak: {finding.what}" for finding in dropped for column in finding.columns}
     dataset = _without(prepared.dataset, {**decision.ignored, **reasons})
-    structure = replace(decision.structure, copies=copies_of(dataset.rows)) if reasons else decision.structure
+    structure = decision.structure
+    if reasons:
+        structure = replace(structure, copies=rows_alike(dataset.schema, dataset.rows, prepared.galleries))
     features = find_task(question.modality).features(dataset.schema, dataset.rows)
-    split = make_split(
-        dataset.target, dataset.schema, request.seed, structure, _work_a_minute(features, dataset, request)
-    )
+    work = find_task(question.modality).effort * _work_a_minute(features, dataset, request)
+    split = make_split(dataset.target, dataset.schema, request.seed, structure, work)
     decisions = {
         "findings": [finding.record() for finding in examination.findings],
         "split": decision.structure.kind,
         "column": decision.column,
         "private": sorted(examination.private),
+        "left_out": list(prepared.left_out),
+        "files": list(prepared.table.files),
         **_augmentation(dataset, features, split, question, request),
     }
+    decisions["notes"] = [
+        *decisions.get("notes", ()),
+        *told_of_weights(question.weights, request.weights, question.modality),
+    ]
     kept = replace(prepared.table, frame=_storable(prepared.table.frame))
     return Run.create(store.runs_folder, question, kept, dataset, split, decisions, features)
 
@@ -116,7 +141,7 @@ def _augmentation(
     """Whether synthetic rows are used, measured before the search."""
     if not request.augment:
         return {}
-    problem = Problem(dataset.schema, question.modality, question.metric, question.seed)
+    problem = problem_of(dataset.schema, question)
     deadline = time.time() + AUGMENT_SHARE * request.seconds
     examples = Examples(features, dataset.target, dataset.weights)
     verdict = worth_augmenting(problem, examples, split, find_metric(question.metric), deadline)
@@ -142,7 +167,7 @@ def ask(prepared: Prepared, request: FitRequest) -> Question:
         seconds=request.seconds,
         seed=request.seed,
         kinds=dict(request.kinds),
-        architectures=tuple(architectures(modality)),
+        architectures=_asked_for(request.only, modality),
         max_trials=request.max_trials,
         roles=request.roles,
         split=request.split,
@@ -150,7 +175,17 @@ def ask(prepared: Prepared, request: FitRequest) -> Question:
         balance=check_balance(request.balance, schema),
         augment=request.augment,
         starts=request.starts,
+        weights=chosen_weights(request.weights, modality, request.allow_download),
     )
+
+
+def _asked_for(only: Sequence[str], modality: str) -> tuple[str, ...]:
+    """The architectures of a modality that a search may take. OptionError for one that it does not have."""
+    known = tuple(architectures(modality))
+    for name in only:
+        if name not in known:
+            raise OptionError(f"The task plugin {modality!r} has no architecture {name!r}.", nearest(name, known))
+    return tuple(name for name in known if name in only) if only else known
 
 
 def refuse_another_problem(store: Store, question: Question) -> None:
@@ -169,7 +204,9 @@ def refuse_another_problem(store: Store, question: Question) -> None:
 def _subject(prepared: Prepared, request: FitRequest) -> Subject:
     """What is examined, and until when: a question to the data must not eat the search's time."""
     share = 0.0 if request.seconds < EXAMINE_FROM_S else min(EXAMINE_SHARE * request.seconds, EXAMINE_MOST_S)
-    return Subject(prepared.table, prepared.dataset, request.roles, request.seed, time.time() + share)
+    return Subject(
+        prepared.table, prepared.dataset, request.roles, request.seed, time.time() + share, prepared.galleries
+    )
 
 
 def _without(dataset: Dataset, ignored: Mapping[str, str]) -> Dataset:

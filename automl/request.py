@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Literal
 
 from automl.data.roles import Roles, SplitKind
 from automl.data.schema import Schema
+from automl.hooks import architectures
 from automl.model.choices import Preference
 from automl.search.run import TrialStart, read_decisions, read_question, read_results
 from automl.store import Store, Version
@@ -29,7 +31,9 @@ class FitRequest:
     side by side. `memory`: bytes for all processes together. `prefer`: which of the choices is delivered: best,
     balanced or fastest; `max_latency_ms` (one row, warm) and `max_bytes` (of the learners) bound them all. `refit`: the
     chosen members are taught once more, on all rows, and answer in place of the learners of their folds. `starts`: what
-    is tried first, before the portfolio (see `recipe_of`).
+    is tried first, before the portfolio (see `recipe_of`). `weights`: pretrained weights for images and texts, folders
+    or names in a cache; if there are none, what the caches hold is used, with ("none",) nothing. `allow_download`: a
+    name that no cache holds may be fetched. `only`: architectures to search, all of the modality if empty.
     """
 
     target: str | None = None
@@ -59,6 +63,9 @@ class FitRequest:
     max_bytes: int | None = None
     refit: bool = False
     starts: tuple[TrialStart, ...] = ()
+    weights: tuple[str, ...] = ()
+    allow_download: bool = False
+    only: tuple[str, ...] = ()
 
 
 def asked_again(store: Store, version: Version) -> FitRequest:
@@ -66,6 +73,7 @@ def asked_again(store: Store, version: Version) -> FitRequest:
     folder = store.runs_folder / version.run
     question, decisions = read_question(folder), read_decisions(folder)
     schema = Schema.load(version.folder / "schema.json")
+    known = architectures(question.modality)
     roles, split, column = question.roles, decisions.get("split"), decisions.get("column")
     if split == "group":
         roles = replace(roles, group=column)
@@ -85,6 +93,8 @@ def asked_again(store: Store, version: Version) -> FitRequest:
         balance=question.balance,
         augment=question.augment,
         reference_rows=not (version.folder / "reference.json").exists(),
+        only=() if set(question.architectures) >= set(known) else question.architectures,
+        weights=tuple(folder for folder in question.weights.values() if Path(folder).is_dir()) or ("none",),
     )
 
 

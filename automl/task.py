@@ -11,13 +11,13 @@ from __future__ import annotations
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from automl.data.dataset import Array, Rows
 from automl.data.schema import Schema
-from automl.errors import PluginError
+from automl.errors import PluginError, SearchError
 
 if TYPE_CHECKING:
     from optuna.trial import BaseTrial
@@ -31,12 +31,16 @@ Parameters = Mapping[str, ParameterValue]
 
 @dataclass(frozen=True)
 class Problem:
-    """What a search is asked. `modality` names the task plugin, `metric` the user's metric."""
+    """What a search is asked. `modality` names the task plugin, `metric` the user's metric.
+
+    `weights`: pretrained weights that may be used, a name and the folder of each; a loaded model knows of none.
+    """
 
     schema: Schema
     modality: str
     metric: str
     seed: int = 0
+    weights: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def outputs(self) -> int:
@@ -87,12 +91,37 @@ class Examples:
 
 
 @dataclass(frozen=True)
+class Epoch:
+    """A pass over the training rows, as far as it was measured.
+
+    `share`: how much of the planned training lies behind, 0 to 1. Losses are means over rows, on the scale that is
+    trained; `score` is the problem's metric on the validation rows, in its own sense.
+    """
+
+    number: int
+    share: float
+    train_loss: float
+    valid_loss: float
+    score: float
+
+
+class Pruned(SearchError):
+    """The search has no more use for the fit that is going on. A learner lets it pass."""
+
+    def __init__(self) -> None:
+        super().__init__("The search has no more use for this fit.")
+
+
+@dataclass(frozen=True)
 class Progress:
     """All that a learner sees of the engine: its time, its device, its threads, a place to report.
 
     `deadline` is a `time.time()` instant. `report(step, score)` tells how training goes (any scale; for the
     progress view). With `steps` > 0 a learner that trains in steps makes exactly so many and does not look at the
     validation rows: it is taught on all rows, after its folds have found how many steps are best.
+
+    `epoch` is told of every epoch by learners of a family with `epochs`; it may raise `Pruned`. `checkpoint`: a folder
+    of this fit alone, where such a learner keeps its state between epochs and, after a crash, finds it again.
     """
 
     deadline: float = float("inf")
@@ -100,6 +129,8 @@ class Progress:
     steps: int = 0
     device: str = "cpu"
     report: Callable[[int, float], None] = lambda step, score: None
+    epoch: Callable[[Epoch], None] = lambda epoch: None
+    checkpoint: Path | None = None
 
     def out_of_time(self) -> bool:
         """Must training stop now and keep what it has?"""
@@ -109,8 +140,9 @@ class Progress:
 class Learner(Protocol):
     """One candidate on one fold. Any class with these methods fits; it must be deterministic given its seed.
 
-    A learner that trains in steps (rounds, epochs) also has `steps: int`, how many its best state took. `predict`
-    answers each row as if it were alone, and one row at once: it is what an endpoint waits for.
+    A learner that trains in steps (rounds, epochs) also has `steps: int`, how many its best state took, and one of a
+    family with `epochs` has `history: tuple[Epoch, ...]`. `predict` answers each row as if it were alone, and one row
+    at once: it is what an endpoint waits for.
     """
 
     def fit(self, train: Examples, valid: Examples, progress: Progress) -> None:
@@ -129,7 +161,8 @@ class Architecture(ABC):
     `runtime` tells which threading library it brings: torch and the OpenMP boosters never share a worker.
     `libraries` are modules that a worker imports before the clock of a first trial starts. `weighs`: its learners
     honour `Examples.weights`. `repeats`: they take a row given twice for two; not where leaves hold a single row.
-    `per_class`: a fit takes longer the more classes there are. `cost`: the time of its first portfolio entry on
+    `per_class`: a fit takes longer the more classes there are. `epochs`: its learners tell of every epoch, after which
+    the search may stop them. `cost`: the time of its first portfolio entry on
     mid-size data relative to LightGBM's, a guess that orders the first minute until one has run.
     """
 
@@ -140,6 +173,7 @@ class Architecture(ABC):
     weighs: bool = False
     repeats: bool = True
     per_class: bool = False
+    epochs: bool = False
     cost: float = 1.0
 
     def accepts(self, problem: Problem) -> bool:
@@ -163,9 +197,13 @@ class Architecture(ABC):
 
 
 class Task(ABC):
-    """One modality: when it fits, how conformed rows become features, which architectures learn them."""
+    """One modality: when it fits, how conformed rows become features, which architectures learn them.
+
+    `effort`: how much longer its learners take for a cell of features than boosters do: of much work, few folds.
+    """
 
     name: str
+    effort: float = 1.0
 
     @abstractmethod
     def suits(self, schema: Schema) -> float:
@@ -187,6 +225,10 @@ class Task(ABC):
         """Write columns, features and learners into an ONNX graph: the value of each learner's answers, float32
         probabilities (rows, classes) or values (rows, 1). PluginError naming what has no ONNX form."""
         raise PluginError(f"Models of the task {self.name!r} have no ONNX form.", "Use `automl package`.")
+
+    def onnx_inputs(self, schema: Schema, rows: Rows) -> dict[str, Array]:
+        """Of conformed rows those inputs of that graph, by column, that are no plain cells: the pixels of images."""
+        return {}
 
 
 def tabular_drift_columns(schema: Schema, rows: Rows) -> dict[str, Any]:

@@ -10,6 +10,8 @@ rows are enough; a dataset with every kind of column and with missing cells find
 
 from __future__ import annotations
 
+import contextlib
+import json
 import math
 import pickletools
 import tempfile
@@ -34,12 +36,14 @@ from automl.hooks import find_task
 from automl.metrics import choose_metric
 from automl.task import (
     Architecture,
+    Epoch,
     Examples,
     Features,
     Learner,
     Parameters,
     Problem,
     Progress,
+    Pruned,
     Runtime,
     Task,
 )
@@ -96,13 +100,16 @@ def check_task(task: Task, dataset: Dataset) -> None:
         _check(family.modality == name, f"{family.name} is of modality {family.modality}, not {name}.")
 
 
-def check_architecture(architecture: Architecture, dataset: Dataset, task: Task | None = None) -> None:
-    """Check an architecture on a dataset that it accepts; `task` is by default the installed one of its kind.
+def check_architecture(
+    architecture: Architecture, dataset: Dataset, task: Task | None = None, weights: Mapping[str, str] | None = None
+) -> None:
+    """Check an architecture on a dataset that it accepts; `task` is by default the installed one of its kind, `weights`
+    are the pretrained ones it may use (see `Problem`).
 
     Fits the first portfolio entry twice: choose a small dataset.
     """
     task = task or find_task(architecture.modality)
-    problem = Problem(dataset.schema, task.name, choose_metric(None, dataset.schema).name)
+    problem = Problem(dataset.schema, task.name, choose_metric(None, dataset.schema).name, weights=weights or {})
     name = architecture.name
     _check(architecture.runtime in get_args(Runtime), f"{name}: there is no runtime {architecture.runtime!r}.")
     _check(architecture.accepts(problem), f"{name} does not accept its own dataset.")
@@ -123,10 +130,23 @@ def _is_pickle(path: Path) -> bool:
     content = path.read_bytes()
     if content.startswith(b"\x93NUMPY"):
         return b"'|O'" in content[:256]  # an array of objects holds a pickle after its header
+    if _is_safetensors(content):  # the length that it begins with may read as a short pickle
+        return False
     if zipfile.is_zipfile(path):  # as torch.save writes
         with zipfile.ZipFile(path) as archive:
             return any(_parses_as_pickle(archive.read(name)) for name in archive.namelist())
     return _parses_as_pickle(content)
+
+
+def _is_safetensors(content: bytes) -> bool:
+    """Is there a JSON object of the length that the first 8 bytes say?"""
+    length = int.from_bytes(content[:8], "little")
+    if content[8:9] != b"{" or 8 + length > len(content):
+        return False
+    try:
+        return isinstance(json.loads(content[8 : 8 + length]), dict)
+    except ValueError:
+        return False
 
 
 def _parses_as_pickle(content: bytes) -> bool:
@@ -173,8 +193,9 @@ def _check_learning(architecture: Architecture, problem: Problem, examples: Exam
     learner, output = _fit(architecture, problem, train, valid, Progress())
     one = learner.predict(valid.features.take(np.array([0])))
     _check(np.allclose(one, output[:1], atol=1e-5), f"{name}: a row's prediction depends on the other rows.")
-    _, again = _fit(architecture, problem, train, valid, Progress())
-    _check(np.array_equal(output, again), f"{name}: the same fit with the same seed predicts otherwise.")
+    again = _fit_again(architecture, problem, train, valid)
+    stopped = ", stopped after an epoch and resumed," if architecture.epochs else ""
+    _check(np.array_equal(output, again), f"{name}: the same fit with the same seed{stopped} predicts otherwise.")
     with _must_raise(f"{name} predicts from features that are not its own"):
         learner.predict(Features({"foreign": np.zeros((2, 1))}))
     _check_saved(architecture, problem, learner, valid.features)
@@ -183,6 +204,21 @@ def _check_learning(architecture: Architecture, problem: Problem, examples: Exam
     took = time.monotonic() - started
     _check(took < LATE_S, f"{name} went on for {took:.0f} s after its time was over.")
     _check_saved(architecture, problem, late, valid.features)
+
+
+def _fit_again(architecture: Architecture, problem: Problem, train: Examples, valid: Examples) -> Array:
+    """The output of the same fit; one that is made of epochs is stopped after the first and goes on from there."""
+
+    def stop(epoch: Epoch) -> None:
+        raise Pruned
+
+    if not architecture.epochs:
+        return _fit(architecture, problem, train, valid, Progress())[1]
+    with tempfile.TemporaryDirectory() as folder:
+        with contextlib.suppress(Pruned):
+            _fit(architecture, problem, train, valid, Progress(epoch=stop, checkpoint=Path(folder)))
+            raise ContractError(f"{architecture.name} does not tell of its epochs, or keeps `Pruned` to itself.")
+        return _fit(architecture, problem, train, valid, Progress(checkpoint=Path(folder)))[1]
 
 
 def _fit(

@@ -10,6 +10,7 @@ for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 os.environ["DO_NOT_TRACK"] = "1"
 os.environ["BENTOML_DO_NOT_TRACK"] = "True"
 os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["AUTOML_WEIGHTS"] = "none"  # whatever lies in the caches of this machine
 os.environ.pop("AUTOML_STORE", None)
 os.environ.pop("AUTOML_DATABASE", None)
 

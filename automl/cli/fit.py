@@ -14,6 +14,7 @@ from automl.cli.limits import limits_asked
 from automl.cli.options import (
     COLUMNS,
     MODEL,
+    AllowDownloadOption,
     AugmentOption,
     BalanceOption,
     DropLeaksOption,
@@ -25,7 +26,9 @@ from automl.cli.options import (
     MaxTrialsOption,
     MemoryOption,
     NoReferenceRowsOption,
+    OnlyOption,
     PreferOption,
+    PretrainedOption,
     QueryOption,
     QuietOption,
     RefitOption,
@@ -98,12 +101,15 @@ def fit(
             rich_help_panel=MODEL,
         ),
     ] = None,
+    only: OnlyOption = None,
     prefer: PreferOption = "best",
     max_latency: MaxLatencyOption = None,
     max_size: MaxSizeOption = None,
     refit: RefitOption = False,
     balance: BalanceOption = "none",
     augment: AugmentOption = False,
+    weights: PretrainedOption = None,
+    allow_download: AllowDownloadOption = False,
     no_reference_rows: NoReferenceRowsOption = False,
     types: TypesOption = None,
     schema: SchemaOption = None,
@@ -162,6 +168,9 @@ def fit(
                 max_latency_ms=limits.max_latency_ms,
                 max_bytes=limits.max_bytes,
                 refit=refit,
+                weights=tuple(weights or ()),
+                allow_download=allow_download,
+                only=tuple(only or ()),
             )
             result = fit_source(source, request, Store(store), view, Wanted(query, table, sheet), view.ask_about_leaks)
     except KeyboardInterrupt:

@@ -120,6 +120,5 @@ class Frame:
 def _running_line(trial: Running) -> Text:
     took = f"{time.monotonic() - trial.since:.1f} s"
     score = "" if math.isnan(trial.score) else score_text(trial.score)
-    return Text(
-        f"{'now':>8}  {trial.number:>5}   {trial.architecture:14} {score:>9} {f'fold {trial.fold}':>9} {took:>8}"
-    )
+    where = f"epoch {trial.epoch}" if trial.epoch else f"fold {trial.fold}"
+    return Text(f"{'now':>8}  {trial.number:>5}   {trial.architecture:14} {score:>9} {where:>9} {took:>8}")

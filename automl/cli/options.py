@@ -135,6 +135,16 @@ TimeOption = Annotated[
     ),
 ]
 
+OnlyOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--only",
+        metavar="ARCHITECTURE",
+        help="Search this architecture only; may be repeated. `automl plugins` names them.",
+        rich_help_panel=MODEL,
+    ),
+]
+
 MaxTrialsOption = Annotated[
     int | None,
     typer.Option(
@@ -254,4 +264,20 @@ EventsOption = Annotated[
 
 QuietOption = Annotated[
     bool, typer.Option("--quiet", "-q", help="Print the result and nothing before it.", rich_help_panel=OUTPUT)
+]
+
+PretrainedOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--weights",
+        metavar="FOLDER|NAME",
+        help="Pretrained weights for images and texts: a checkpoint's folder, its name in a cache, or none; "
+        "what the caches hold if left out (or $AUTOML_WEIGHTS); may be repeated.",
+        rich_help_panel=MODEL,
+    ),
+]
+
+AllowDownloadOption = Annotated[
+    bool,
+    typer.Option("--allow-download", help="Fetch --weights that are not on this machine.", rich_help_panel=MODEL),
 ]

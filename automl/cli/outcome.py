@@ -73,6 +73,8 @@ def print_outcome_line(result: FitResult) -> None:
             "choices": [choice.record() | {"taken": choice.name == account.taken} for choice in account.choices],
             "ledger": None if account.ledger is None else account.ledger.record(),
             "advice": list(account.advice),
+            "trainings": [each.summary() for each in account.trainings],
+            "suspects": None if account.suspects is None else account.suspects.record(),
         }
     )
 

@@ -50,7 +50,7 @@ def predict(
     version: VersionOption = "champion",
     store: StoreOption = None,
 ) -> None:
-    """Predict every row of a source, in its order."""
+    """Predict every row of a source, in its order. Of a folder of files, each answer stands beside its file."""
     from automl.data.reading import Wanted
     from automl.hooks import read_source
     from automl.model.artifact import load_model
@@ -63,14 +63,19 @@ def predict(
     found = home.versions.find(name, version)
     table = read_source(source, Wanted(query, table_name, sheet))
     model = load_model(found.folder)
-    answers = model.answer(table.frame, table.base, strict)
-    for issue in answers.issues:
+    cells, unreadable = (table.frame, ()) if strict else without_unreadable(table, model)
+    answers = model.answer(cells, table.base, strict)
+    for note in table.notes:
+        problems.print(f"note: {note}", markup=False)
+    for issue in (*unreadable, *answers.issues):
         problems.print(f"note: {in_words(issue)}", markup=False)
     frame = answers_frame(answers, model)
+    if table.files:
+        frame.insert(0, "file", list(table.files))
     for position, column in enumerate(keep or []):
         frame.insert(position, column, kept_column(table, column))
     if log:
-        entries = log_entries(model, (name, found.number), loggable_rows(table.frame, model), answers)
+        entries = log_entries(model, (name, found.number), loggable_rows(cells, model, table.base), answers)
         home.log.write(entries)
         frame.insert(0, "id", [entry.id for entry in entries])
     frame, formulas = disarmed(frame)
@@ -82,6 +87,27 @@ def predict(
         return
     _write(frame, output)
     say(f"{len(frame):,} predictions of {name} version {found.number} in {output}")
+
+
+def without_unreadable(table: Table, model: Model) -> tuple[pd.DataFrame, tuple[Issue, ...]]:
+    """The cells of a table with nothing in the place of images that cannot be read, and how many of each column.
+
+    The images of a folder were read when it was listed.
+    """
+    from automl.data.columns import image_of
+    from automl.data.dataset import Issue, object_array
+    from automl.data.pictures import is_readable
+
+    frame, issues = table.frame, []
+    for name in [column.name for column in model.schema.images if column.name in frame and not table.files]:
+        cells = frame[name].tolist()
+        images = [image_of(cell, table.base) for cell in cells]
+        bad = [image is not None and not is_readable(image) for image in images]
+        if any(bad):
+            issues.append(Issue(name, "no image that can be read", sum(bad)))
+            kept = [None if damaged else cell for cell, damaged in zip(cells, bad, strict=True)]
+            frame = frame.assign(**{name: object_array(kept)})
+    return frame, tuple(issues)
 
 
 def in_words(issue: Issue) -> str:
@@ -105,13 +131,18 @@ def kept_column(table: Table, column: str) -> list[object]:
     return list(table.frame[column])
 
 
-def loggable_rows(frame: pd.DataFrame, model: Model) -> list[dict[str, object]]:
-    """The raw cells of each row as the log holds them; it keeps no images."""
+def loggable_rows(frame: pd.DataFrame, model: Model, base: Path | None = None) -> list[dict[str, object]]:
+    """The raw cells of each row as `log_entries` takes them; paths of images refer to `base`."""
     from automl.data.cells import as_json
+    from automl.data.columns import image_of
 
-    names = [column.name for column in model.schema.used if column.kind != "image" and column.name in frame]
-    cells = [[as_json(value) for value in frame[name]] for name in names]
-    return [{name: column[row] for name, column in zip(names, cells, strict=True)} for row in range(len(frame))]
+    columns = [column for column in model.schema.used if column.name in frame]
+    cells = [
+        [image_of(value, base) if column.kind == "image" else as_json(value) for value in frame[column.name].tolist()]
+        for column in columns
+    ]
+    names = [column.name for column in columns]
+    return [dict(zip(names, row, strict=True)) for row in zip(*cells, strict=True)]
 
 
 def answers_frame(answers: Answers, model: Model) -> pd.DataFrame:

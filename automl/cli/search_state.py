@@ -15,13 +15,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Running:
-    """A trial in hand: its fold (from 1), its score so far (NaN before the first fold), when it began (monotonic)."""
+    """A trial in hand: its fold (from 1), its score so far (NaN before the first fold or epoch), when it began
+    (monotonic), the epochs of its fold (0 where it has none)."""
 
     number: int
     architecture: str
     since: float
     fold: int = 1
     score: float = math.nan
+    epoch: int = 0
 
 
 class SearchState:
@@ -45,9 +47,9 @@ class SearchState:
             self.memory_mb = event.memory_mb
         if event.kind == "assembling":
             self.stage, self.running = "assembling", {}
-        elif event.kind in ("tick", "started", "fold", "step", "trial", "pruned", "failed"):
+        elif event.kind in ("tick", "started", "fold", "step", "epoch", "trial", "pruned", "failed"):
             self.stage = "searching"
-        if event.kind in ("started", "fold", "step"):
+        if event.kind in ("started", "fold", "step", "epoch"):
             self._note_running(event, now)
         elif event.kind in ("trial", "pruned", "failed"):
             self.running.pop(event.trial, None)
@@ -80,7 +82,9 @@ class SearchState:
 
     def _note_running(self, event: SearchEvent, now: float) -> None:
         known = self.running.get(event.trial, Running(event.trial, event.architecture, now))
-        fold, score = known.fold, known.score
+        fold, score, epoch = known.fold, known.score, known.epoch
         if event.kind == "fold":  # one was scored, so the next is being fitted
-            fold, score = fold + 1, event.score
-        self.running[event.trial] = Running(known.number, known.architecture, known.since, fold, score)
+            fold, score, epoch = fold + 1, event.score, 0
+        elif event.kind == "epoch":
+            epoch, score = epoch + 1, event.score if math.isfinite(event.score) else score
+        self.running[event.trial] = Running(known.number, known.architecture, known.since, fold, score, epoch)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
@@ -21,6 +22,17 @@ Read = tuple[pd.DataFrame, tuple[str, ...]]
 def read_parquet(content: Content) -> Read:
     """A Parquet file; a sample of its rows where it is larger than memory allows."""
     return _guarded(content, "Parquet", lambda: _parquet(content))
+
+
+def stored_frame(path: Path) -> pd.DataFrame:
+    """A frame that `DataFrame.to_parquet` wrote, as it was.
+
+    Without the reader of data sets, which pandas takes: its threads read ahead, and one still at it when the
+    interpreter ends aborts the process (apache/arrow issue 34314).
+    """
+    with pyarrow.parquet.ParquetFile(path) as parquet:
+        frame: pd.DataFrame = parquet.read(use_threads=False).to_pandas(use_threads=False)
+    return frame
 
 
 def read_arrow(content: Content) -> Read:

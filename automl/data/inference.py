@@ -21,6 +21,7 @@ from automl.data.dates import COMPACT_SHARE, compact_format, epoch_format
 from automl.data.decimal_commas import are_decimal_commas
 from automl.data.goal import Guess, check_numbers, choose_target, choose_task, classes_of, notation_of_numbers
 from automl.data.names import says_date, says_identifier
+from automl.data.pictures import with_sides
 from automl.data.reading import Table
 from automl.data.schema import Column, Schema, TaskName
 from automl.data.schema_file import KINDS
@@ -75,7 +76,7 @@ def infer_schema(
     else:
         with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:  # Arrow and NumPy let go of the interpreter
             columns = tuple(pool.map(inferred, features))
-    schema = replace(goal, columns=columns)
+    schema = replace(goal, columns=with_sides(columns, table.frame, table.base))
     if not schema.used:
         why = "; ".join(f"{column.name}: {column.reason}" for column in columns[:5])
         raise DataError("No column is usable as a feature.", f"({why})" if why else "")

@@ -53,6 +53,7 @@ class Table:
 
     `kinds` holds what the reader knows about columns (an image folder: its image column); `source` is what a user
     would name to read it again, where that may be shown; `commas` are the columns of numbers with decimal commas.
+    `files`: where each row is a file of its own, its path in the source; empty otherwise.
     """
 
     frame: pd.DataFrame
@@ -63,6 +64,7 @@ class Table:
     notes: tuple[str, ...] = ()
     source: str = "DATA"
     commas: frozenset[str] = frozenset()
+    files: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Column names become text; DataError if two are the same."""

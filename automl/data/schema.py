@@ -30,6 +30,8 @@ class Column:
     `comma`: number — commas are decimal marks and points part thousands ("1.234,5").
     `formats`: the strptime formats of a datetime column, tried in this order before ISO 8601; "epoch" (or "epoch ms",
     "us", "ns") for plain numbers since 1970.
+    `side`: image — pixels of the side of the squares that all images of the table become: the median of their shorter
+    sides, within what memory allows.
     `reason`: why an ignored column is ignored; of a used one, what a user should know of how it is read.
     """
 
@@ -47,6 +49,7 @@ class Column:
     formats: tuple[str, ...] = ()
     example: str | float | bool | None = None
     reason: str = ""
+    side: int = 0
 
     @property
     def codes(self) -> int:
@@ -74,6 +77,11 @@ class Schema:
     def used(self) -> tuple[Column, ...]:
         """The columns that a model sees."""
         return tuple(column for column in self.columns if column.kind != "ignored")
+
+    @cached_property
+    def images(self) -> tuple[Column, ...]:
+        """The columns of images; asked for with every request."""
+        return self.of_kind("image")
 
     def of_kind(self, *kinds: Kind) -> tuple[Column, ...]:
         """The columns of these kinds, in the order of the source."""

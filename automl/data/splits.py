@@ -30,6 +30,7 @@ FEWEST_FOR_EIGHT, FEW_ROWS = 80, 1_000
 MOST_GROUP_FOLDS = 5  # there are far fewer groups than rows
 SOME_WORK, ROWS_FOR_THREE_PARTS = 400e3, 2_000
 MUCH_WORK, ROWS_FOR_ONE_PART = 1e6, 5_000
+MOST_WORK, FEW_ROWS_FOR_MUCH, ROWS_FOR_ONE_PART_THEN = 20e6, 300, 2_000  # networks on pictures
 
 # Forward-in-time folds: the oldest part only trains, each fold is judged by what came before it.
 TIME_FOLDS = 3
@@ -107,6 +108,8 @@ def fold_count(rows: int, work: float = 0.0) -> int:
     """
     if rows > MANY_ROWS or (work > MUCH_WORK and rows >= ROWS_FOR_ONE_PART):
         return 1
+    if work > MOST_WORK and rows >= FEW_ROWS_FOR_MUCH:
+        return 1 if rows >= ROWS_FOR_ONE_PART_THEN else 3
     if rows > MANY_ROWS / 5 or (work > SOME_WORK and rows >= ROWS_FOR_THREE_PARTS):
         return 3
     return 8 if FEWEST_FOR_EIGHT <= rows < FEW_ROWS else 5

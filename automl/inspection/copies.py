@@ -6,22 +6,59 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from automl.data.dataset import Array, copies_of
+from automl.data.dataset import Array, Rows, copies_of
+from automl.data.schema import Schema
 from automl.data.splits import are_kept_together
+from automl.inspection.alike import alike_texts, joined, without_common
 from automl.inspection.findings import Finding, counted, figure, percent
+from automl.inspection.gallery import Galleries
 from automl.inspection.subject import Subject
 from automl.inspection.view import View
 
 MANY = 0.05  # of the rows
 UNAVOIDABLE = 0.02  # of all errors: of the rows, or of the target's variance
+LONG = 60  # characters: so much text does not come twice by chance, whatever stands beside it
 
 
-def find(subject: Subject, view: View) -> list[Finding]:
-    """Copies and contradictions, by the columns that are learned from."""
+def rows_alike(schema: Schema, rows: Rows, galleries: Galleries) -> Array:
+    """int64 per row: the first row that is the same, or nearly the same picture or text; its own if none is.
+
+    One picture that two rows share links them; a text does where texts lead and the other cells are the same, or it is
+    long.
+    """
+    exact = copies_of(rows)
+    names = [column.name for column in schema.of_kind("image") if column.name in galleries]
+    pictures = [without_common(galleries[name].alike) for name in names]
+    if not pictures and not texts_lead(schema):
+        return exact
+    return joined([exact, *pictures] if pictures else [exact, _texts_alike(schema, rows)])
+
+
+def texts_lead(schema: Schema) -> bool:
+    """Are the texts what is learned from, rather than something beside the rest?"""
+    texts = len(schema.of_kind("text"))
+    return texts > 0 and 2 * texts >= len(schema.used) - texts
+
+
+def _texts_alike(schema: Schema, rows: Rows) -> Array:
+    names = [column.name for column in schema.of_kind("text")]
+    texts = [" | ".join(cells) for cells in zip(*(rows[name] for name in names), strict=True)]
+    alike = alike_texts(texts)
+    rest = Rows({name: array for name, array in rows.arrays.items() if name not in names})
+    if not rest.arrays:
+        return alike
+    beside = copies_of(rest)
+    beside[np.array([len(text) >= LONG for text in texts], dtype=bool)] = -1
+    _, first, group = np.unique(np.stack([alike, beside]), axis=1, return_index=True, return_inverse=True)
+    return np.asarray(first[group.ravel()], dtype=np.int64)
+
+
+def find(subject: Subject, view: View, alike: Array) -> list[Finding]:
+    """Copies and contradictions, by the columns that are learned from. `alike`: see `rows_alike`."""
     if not view.rows.arrays or any(column.kind == "image" for column in view.columns):
         return []  # pictures are compared by their files
     codes = copies_of(view.rows)
-    return [*_duplicates(subject, codes), *_contradictions(subject, codes)]
+    return [*_duplicates(subject, codes), *_near_duplicates(codes, alike), *_contradictions(subject, codes)]
 
 
 def _duplicates(subject: Subject, codes: Array) -> Iterator[Finding]:
@@ -36,11 +73,33 @@ def _duplicates(subject: Subject, codes: Array) -> Iterator[Finding]:
             f"{counted(copies, 'row')} ({percent(share)}) {'is a copy' if copies == 1 else 'are copies'} of an earlier "
             "one, by the target and all columns that are learned from.",
             rows=copies,
-            action="copies are kept, and validated together so that none is judged by its twin"
-            if are_kept_together(codes)
-            else "kept: with so few different rows, copies arise by chance",
+            action=_action(codes),
             overrule="remove them from the data, if they are no cases of their own",
         )
+
+
+def _near_duplicates(codes: Array, alike: Array) -> Iterator[Finding]:
+    every = np.arange(len(codes))
+    near = int(((alike != every) & (codes == every)).sum())
+    if near:
+        share = near / len(codes)
+        yield Finding(
+            "quality.near_duplicates",
+            "warning" if share >= MANY else "note",
+            f"{counted(near, 'row')} ({percent(share)}) {'is' if near == 1 else 'are'} nearly the same as an earlier "
+            "one: texts with other digits, marks or capitals, or a few other words.",
+            rows=near,
+            action=_action(alike),
+            overrule="remove them from the data, if they are no cases of their own",
+        )
+
+
+def _action(codes: Array) -> str:
+    return (
+        "copies are kept, and validated together so that none is judged by its twin"
+        if are_kept_together(codes)
+        else "kept: with so few different rows, copies arise by chance"
+    )
 
 
 def _contradictions(subject: Subject, codes: Array) -> Iterator[Finding]:

@@ -12,14 +12,16 @@ from typing import Any
 
 import numpy as np
 
-from automl.data.dataset import Dataset, Rows, conform, conform_target, copies_of, present
+from automl.data.dataset import Dataset, Rows, conform, conform_target, present
 from automl.data.inference import KINDS, Guess, choose_target, choose_task, infer_column, infer_schema
 from automl.data.reading import Table
 from automl.data.roles import Roles, SplitKind
 from automl.data.schema import Column, Schema
 from automl.errors import DataError, OptionError, nearest
 from automl.inspection import images, privacy, quality, target
+from automl.inspection.copies import rows_alike
 from automl.inspection.findings import Finding, by_severity
+from automl.inspection.gallery import open_galleries
 from automl.inspection.leakage import find_leaks
 from automl.inspection.personal import hide
 from automl.inspection.profile import ColumnProfile, profile_target
@@ -107,12 +109,13 @@ def examine(subject: Subject, split: SplitKind | None = None) -> Examination:
     """Quality, privacy, validation structure and leakage of rows that can be learned from."""
     view = View.of(subject.table, subject.schema.columns, subject.dataset.rows)
     decision = decide_structure(subject, split)
-    structure = replace(decision.structure, copies=copies_of(subject.dataset.rows))
+    alike = rows_alike(subject.schema, subject.dataset.rows, subject.galleries)
+    structure = replace(decision.structure, copies=alike)
     decision = replace(decision, structure=structure)
     found = [
         *find_leaks(subject, structure),
         *decision.findings,
-        *quality.find(subject, view),
+        *quality.find(subject, view, alike),
         *privacy.find(subject),
     ]
     profiles = [
@@ -140,10 +143,12 @@ def inspect_table(table: Table, request: InspectRequest) -> Inspection:
         return _without_target(table, request, error)
     kept = np.flatnonzero(present(values))
     frame = table.frame if len(kept) == len(values) else table.frame.iloc[kept].reset_index(drop=True)
-    with_target = replace(table, frame=frame)
+    with_target = replace(table, frame=frame, files=tuple(table.files[row] for row in kept) if table.files else ())
     rows = conform(frame, schema, table.base)
     deadline = time.time() + request.probe_seconds
-    subject = Subject(with_target, Dataset(schema, rows, values[kept]), request.roles, request.seed, deadline)
+    galleries = open_galleries(schema.columns, rows, with_target.files)
+    dataset = Dataset(schema, rows, values[kept])
+    subject = Subject(with_target, dataset, request.roles, request.seed, deadline, galleries)
     examination = examine(subject, request.split)
     said = [_as_finding(guess, goal) for guess in (guess, task_guess) if guess]
     said += target.without_target(goal, len(values), len(kept))
@@ -162,7 +167,12 @@ def _without_target(table: Table, request: InspectRequest, error: DataError) -> 
     )
     rows = _conform_columns(table, columns)
     view = View.of(table, columns, rows)
-    found = [target.unusable(error), *quality.find_in(view), *images.find(view), *privacy.find_in(table, columns)]
+    found = [
+        target.unusable(error),
+        *quality.find_in(view),
+        *images.find(open_galleries(columns, rows, table.files)),
+        *privacy.find_in(table, columns),
+    ]
     return Inspection(
         table.name, len(table.frame), columns, None, _examination(found, view.profiles, None), request.roles
     )

@@ -1,4 +1,4 @@
-"""Levels of categories that may be one, levels too rare to learn from, texts without content."""
+"""Levels of categories that may be one, levels too rare to learn from, cells of blanks only."""
 
 from __future__ import annotations
 
@@ -15,17 +15,15 @@ RARE_ROWS = 5
 COMPARED_LEVELS = 2_000  # further levels are too many for each to be a word somebody may misspell
 LEAST_LETTERS = 7  # shorter words differ by one letter and still mean something else: island, inland
 MISSPELT = 0.02  # of the rows of the level that it resembles
-SHORT_TEXT = 3  # characters
-MANY_SHORT = 0.1  # of the rows
 
 
 Levels = dict[str, list[tuple[str, int]]]  # by column: each level and how often it comes
 
 
 def find(view: View) -> list[Finding]:
-    """Variants, misspellings, many and rare levels, and empty texts."""
+    """Variants, misspellings, many and rare levels."""
     levels = {seen.name: level_counts(seen.cells[seen.array >= 0]) for seen in view.used("category")}
-    return [*_variants(levels), *_blanks(view), *_misspelt(levels), *_many(levels), *_short_texts(view)]
+    return [*_variants(levels), *_blanks(view), *_misspelt(levels), *_many(levels)]
 
 
 def spelling_variants(levels: Iterable[str]) -> list[tuple[str, ...]]:
@@ -138,20 +136,6 @@ def _many(levels: Levels) -> Iterator[Finding]:
             action="the rarest are learned as one, and so is a level that is new at prediction",
             overrule="--types COLUMN=text or --exclude COLUMN",
         )
-
-
-def _short_texts(view: View) -> Iterator[Finding]:
-    for seen in view.used("text"):
-        short = sum(0 < len(text.strip()) < SHORT_TEXT for text in seen.array)
-        if short:
-            yield Finding(
-                "quality.short_text",
-                "warning" if short > MANY_SHORT * len(view) else "note",
-                f"Column {seen.name!r} has {counted(short, 'text')} of one or two characters.",
-                (seen.name,),
-                short,
-                "learned from as they are",
-            )
 
 
 def _firsts(examples: Iterable[str]) -> tuple[str, ...]:

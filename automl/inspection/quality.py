@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from automl.inspection import copies, images, levels, target, values
+from automl.data.columnar import Array
+from automl.inspection import copies, images, levels, target, texts, values
 from automl.inspection.findings import Finding, counted, listed, percent
 from automl.inspection.subject import Subject
 from automl.inspection.view import View
@@ -16,14 +17,15 @@ FEW_ROWS = 200  # below, a score is shaky
 NEARLY_CONSTANT = 0.995  # of a column's cells hold one value
 
 
-def find(subject: Subject, view: View) -> list[Finding]:
-    """Everything that the data themselves show, the target included; `view` is of the subject's rows."""
+def find(subject: Subject, view: View, alike: Array) -> list[Finding]:
+    """Everything that the data themselves show, the target included; `view` is of the subject's rows, `alike` tells
+    which of them are nearly the same."""
     return [
         *target.find(subject),
         *_narrow(len(view), len(subject.schema.used)),
-        *copies.find(subject, view),
+        *copies.find(subject, view, alike),
         *find_in(view),
-        *images.find(view, subject.time_left()),
+        *images.find(subject.galleries, subject.dataset),
     ]
 
 
@@ -36,6 +38,7 @@ def find_in(view: View) -> list[Finding]:
         *_missing(view),
         *_nearly_constant(view),
         *values.find(view),
+        *texts.find(view),
         *levels.find(view),
     ]
 

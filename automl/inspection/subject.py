@@ -9,6 +9,7 @@ from automl.data.dataset import Dataset
 from automl.data.reading import Table
 from automl.data.roles import Roles
 from automl.data.schema import Schema
+from automl.inspection.gallery import Galleries
 
 
 @dataclass(frozen=True)
@@ -17,6 +18,7 @@ class Subject:
 
     `table.frame` still holds every column, also those that the schema ignores; `dataset.rows` the used ones.
     `deadline` (a `time.time()` instant): a check that trains anything must be done by then, or leave it and say so.
+    `galleries`: the pictures of each image column, opened.
     """
 
     table: Table
@@ -24,6 +26,7 @@ class Subject:
     roles: Roles = field(default_factory=Roles)
     seed: int = 0
     deadline: float = float("inf")
+    galleries: Galleries = field(default_factory=dict)
 
     @property
     def schema(self) -> Schema:

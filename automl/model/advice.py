@@ -43,7 +43,7 @@ def advise(run: Run, model: Model, leaderboard: Sequence[LeaderboardRow], deadli
     heaviest = max(leaderboard, key=lambda row: (row.weight, -row.rank)).trial
     losses = [result.loss for _, result in sorted(results.items())]
     return (
-        *fit_verdict(results[heaviest], _floor(model, dataset, split, metric), metric, say_rows=not curve),
+        *fit_verdict(results[heaviest], constant_loss(model, dataset, split, metric), metric, say_rows=not curve),
         *rows_advice(curve, metric, doubt),
         *time_advice(losses, metric, doubt),
         *columns_advice(importance(model, dataset, split, metric, deadline), metric),
@@ -125,7 +125,7 @@ def _what_matters(top: Sequence[ColumnWorth], found: Importance, metric: Metric)
     return lines
 
 
-def _floor(model: Model, dataset: Dataset, split: Split, metric: Metric) -> float:
+def constant_loss(model: Model, dataset: Dataset, split: Split, metric: Metric) -> float:
     """The loss of the best constant."""
     rows = split.validated
     weights = None if dataset.weights is None else dataset.weights[rows]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -13,6 +12,8 @@ from typing import Any, Literal, get_args
 from automl.data.cells import as_text
 from automl.errors import OptionError, nearest
 from automl.model.model import Answers, Model
+from automl.model.picture_records import HASH as PICTURE_HASH
+from automl.model.picture_records import identified, without_pictures
 from automl.store import LoggedPrediction
 from automl.store.log_key import hashed, hashed_key, log_key
 
@@ -34,9 +35,12 @@ def log_entries(
 ) -> list[LoggedPrediction]:
     """One entry per row, each with a new id.
 
-    `version` is (name, number); `rows` hold the raw cells as JSON has them, `flags` what is odd in each by column.
-    `role` and `keys`: see `LoggedPrediction`.
+    `version` is (name, number); `rows` hold the raw cells as JSON has them, and images as bytes or paths, of which a
+    record is kept (see `automl.model.picture_records`), for which they are decoded. `flags`: what is odd in each row by
+    column. `role` and `keys`: see `LoggedPrediction`.
     """
+    if model.schema.images:
+        rows = without_pictures(model.problem, rows)
     moment = datetime.now(UTC)
     name, number = version
     classes = model.schema.classes
@@ -81,10 +85,8 @@ def seconds_since(identifier: str, moment: datetime) -> float | None:
 
 
 def _loggable(cell: Any) -> Any:
-    """A cell as it came; of an image only what identifies it."""
-    if isinstance(cell, bytes):
-        return {"sha256": hashlib.sha256(cell).hexdigest(), "bytes": len(cell)}
-    return cell
+    """A cell as it came; of bytes only what identifies them."""
+    return identified(cell) if isinstance(cell, bytes) else cell
 
 
 def discretion(kept: str, folder: Path) -> Discretion | None:
@@ -121,6 +123,6 @@ def are_hidden(features: Mapping[str, Any]) -> bool:
 
 
 def _hashed(cell: Any, column: str, key: bytes) -> Any:
-    """Equal cells of a column have equal hashes; a missing cell stays missing."""
-    text = as_text(cell)
+    """Equal cells of a column have equal hashes, equal pictures too; a missing cell stays missing."""
+    text = as_text(cell.get(PICTURE_HASH) if isinstance(cell, dict) else cell)
     return None if text is None else {HASH: hashed(text, column, key)}

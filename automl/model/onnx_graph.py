@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -15,9 +15,10 @@ if TYPE_CHECKING:
 # What runtimes of the last two years read. TreeEnsemble with sets of categories came with version 5 of ai.onnx.ml.
 OPSET, TREES_OPSET, IR_VERSION = 18, 5, 10
 TREES_DOMAIN = "ai.onnx.ml"
+TOKENS_DOMAIN, TOKENS_OPSET = "ai.onnx.contrib", 1  # onnxruntime-extensions, for texts
 INNER = "automl:"  # begins the name of every value that is neither input nor output
 
-InputKind = Literal["number", "text"]
+InputKind = Literal["number", "moment", "text"]
 
 
 class Graph:
@@ -30,11 +31,18 @@ class Graph:
         self._values = 0
 
     def input(self, name: str, kind: InputKind) -> str:
-        """An input (rows, 1) of float32 or of texts; its name."""
+        """An input (rows, 1) of float32, of float64 seconds since 1970, or of texts; its name."""
         from onnx import TensorProto, helper
 
-        element = TensorProto.FLOAT if kind == "number" else TensorProto.STRING
-        self._inputs.append(helper.make_tensor_value_info(name, element, ["rows", 1]))
+        elements = {"number": TensorProto.FLOAT, "moment": TensorProto.DOUBLE, "text": TensorProto.STRING}
+        self._inputs.append(helper.make_tensor_value_info(name, elements[kind], ["rows", 1]))
+        return name
+
+    def images(self, name: str, side: int) -> str:
+        """An input of square pictures: uint8 (rows, side, side, 3), red, green and blue; its name."""
+        from onnx import TensorProto, helper
+
+        self._inputs.append(helper.make_tensor_value_info(name, TensorProto.UINT8, ["rows", side, side, 3]))
         return name
 
     def constant(self, array: Any) -> str:
@@ -51,11 +59,27 @@ class Graph:
 
     def add(self, operator: str, *inputs: str, domain: str = "", **attributes: Any) -> str:
         """One operator with one output, whose name is returned; `attributes` are those of ONNX."""
+        (name,) = self.several(operator, 1, *inputs, domain=domain, **attributes)
+        return name
+
+    def several(self, operator: str, outputs: int, *inputs: str, domain: str = "", **attributes: Any) -> list[str]:
+        """One operator with so many outputs, whose names are returned."""
         from onnx import helper
 
-        name = self._name()
-        self._nodes.append(helper.make_node(operator, list(inputs), [name], domain=domain, **attributes))
-        return name
+        names = [self._name() for _ in range(outputs)]
+        self._nodes.append(helper.make_node(operator, list(inputs), names, domain=domain, **attributes))
+        return names
+
+    def embed(self, model: onnx.ModelProto, inputs: Sequence[str]) -> list[str]:
+        """Another model's operators, fed with these values in the order of its inputs; the names of its outputs."""
+        from onnx import compose, helper
+
+        inner = compose.add_prefix(model, f"{self._name()}/").graph
+        for given, value in zip(inputs, inner.input, strict=True):
+            self._nodes.append(helper.make_node("Identity", [given], [value.name]))
+        self._nodes.extend(inner.node)
+        self._constants.extend(inner.initializer)
+        return [value.name for value in inner.output]
 
     def finish(self, outputs: Mapping[str, tuple[str, int, int]], about: Mapping[str, str]) -> onnx.ModelProto:
         """The checked model. `outputs`: name -> (value, element type, columns; 0 for a vector of rows).
@@ -71,6 +95,8 @@ class Graph:
             told.append(helper.make_tensor_value_info(name, element, ["rows", columns] if columns else ["rows"]))
         graph = helper.make_graph(self._nodes, "automl", self._inputs, told, self._constants)
         opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid(TREES_DOMAIN, TREES_OPSET)]
+        if any(node.domain == TOKENS_DOMAIN for node in self._nodes):
+            opsets.append(helper.make_opsetid(TOKENS_DOMAIN, TOKENS_OPSET))
         model = helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION, producer_name="automl")
         helper.set_model_props(model, dict(about))
         onnx.checker.check_model(model)

@@ -20,12 +20,14 @@ if TYPE_CHECKING:
     import pandas as pd
 
 REFERENCE_ROWS = 5_000
+PICTURE_ROWS = 1_000  # of a model of images, each of which is decoded once more to be measured
 
 
 @dataclass(frozen=True)
 class Reference:
     """Raw feature cells, the conformed target, and outputs by learners that did not see the row.
 
+    An image cell is a record of the picture (see `automl.model.picture_records`); the model cannot answer such a row.
     `outputs`: float64, (rows, classes) or (rows,). With `statistics` the cells are no real ones: each column was drawn
     from its statistics alone, and a row of them has nothing to do with its target and outputs.
     """
@@ -60,12 +62,12 @@ class Reference:
     @classmethod
     def load(cls, folder: Path) -> Reference:
         """The reference of an artifact; FileNotFoundError if it has none."""
-        import pandas as pd
+        from automl.data.arrow_files import stored_frame
 
         target = np.load(folder / "reference_target.npy", allow_pickle=False)
         outputs = np.load(folder / "reference_outputs.npy", allow_pickle=False)
         if not (folder / "reference.json").exists():
-            return cls(pd.read_parquet(folder / "reference.parquet"), target, outputs)
+            return cls(stored_frame(folder / "reference.parquet"), target, outputs)
         record = json.loads((folder / "reference.json").read_text(encoding="utf-8"))
         statistics = tuple(ColumnStatistics.from_record(entry) for entry in record["columns"])
         return cls(draw(statistics, len(target)), target, outputs, statistics)

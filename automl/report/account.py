@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from automl.inspection.suspects import Suspects
 from automl.model.choices import Choice
+from automl.model.trainings import Training
 from automl.search.ledger import Ledger
 
 SHOWN_FAMILIES = 4
@@ -13,12 +15,14 @@ SHOWN_FAMILIES = 4
 @dataclass(frozen=True)
 class Account:
     """Beside the model and the leaderboard: the choices there were, the name of the one taken, where the time went,
-    and what would help next."""
+    what would help next, how the trials trained that have epochs, and the rows whose labels are doubted."""
 
     choices: tuple[Choice, ...] = ()
     taken: str = ""
     ledger: Ledger | None = None
     advice: tuple[str, ...] = ()
+    trainings: tuple[Training, ...] = ()
+    suspects: Suspects | None = None
 
     @property
     def different(self) -> tuple[Choice, ...]:

@@ -13,6 +13,8 @@ from automl.data.schema import Column
 from automl.model.leaderboard import LeaderboardRow
 from automl.model.model import Card, Model
 from automl.report.account import Account, ledger_lines
+from automl.report.curves import CURVES_STYLE, curves
+from automl.report.labels import labels
 from automl.search.ledger import Ledger
 
 STYLE = """
@@ -35,11 +37,12 @@ def write_report(
     notes: Sequence[str],
     account: Account,
 ) -> None:
-    """Write the page: scores, advice, decisions, choices, leaderboard, groups of sensitive columns, columns, time.
+    """Write the page: scores, advice, decisions, choices, leaderboard, training curves, doubted labels, groups of
+    sensitive columns, columns, time.
 
     No cell of a private column (see `Card`) is shown, and none of a text.
     """
-    card, schema = model.card, model.schema
+    card, schema, doubted = model.card, model.schema, account.suspects
     sections = [
         f"<h1>{escape(card.name)}</h1>",
         f'<p class="soft">{schema.task} {escape(schema.target)} · {card.rows:,} rows · {escape(card.created)}</p>',
@@ -48,6 +51,8 @@ def write_report(
         "<h2>What was decided</h2>" + _list([*notes, *card.notes]),
         *(["<h2>Choices</h2>" + _choices(account, card.metric)] if account.choices else []),
         "<h2>Leaderboard</h2>" + _leaderboard(leaderboard, card.metric),
+        *(["<h2>Training</h2>" + curves(account.trainings, card.metric)] if account.trainings else []),
+        *(["<h2>Labels to look at</h2>" + labels(doubted)] if doubted and doubted.count else []),
         *("<h2>Groups of " + escape(figures["column"]) + "</h2>" + _groups(figures) for figures in card.fairness),
         "<h2>Columns</h2>" + _columns(schema.columns, card.private),
         *(["<h2>Where the time went</h2>" + _time(account.ledger)] if account.ledger else []),
@@ -56,7 +61,8 @@ def write_report(
     body = "\n".join(sections)
     page = (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(card.name)}</title>'
-        f'<meta name="viewport" content="width=device-width"><style>{STYLE}</style></head><body>{body}</body></html>'
+        f'<meta name="viewport" content="width=device-width"><style>{STYLE}{CURVES_STYLE}</style></head>'
+        f"<body>{body}</body></html>"
     )
     path.write_text(page, encoding="utf-8")
 

@@ -6,10 +6,12 @@ import math
 import os
 import re
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from automl.errors import OptionError
+from automl.neural.gpus import KEPT_SHARE, NO_GPU, Gpu
 
 UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 DURATION = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([a-z]*)\s*", re.IGNORECASE)
@@ -71,11 +73,16 @@ class Budget:
 
 @dataclass(frozen=True)
 class ThreadPlan:
-    """How many trials run side by side, how many of them with torch, and with how many threads each."""
+    """How many trials run side by side, how many of them with torch, and with how many threads each.
+
+    `gpus`: which of them torch's trials are spread over; `share`: of a GPU's memory that one of them may take.
+    """
 
     slots: int
     threads: int
     torch: int = 1
+    gpus: tuple[str, ...] = ()
+    share: float = 1.0
 
 
 def usable_cores() -> int:
@@ -113,3 +120,18 @@ def plan_threads(cells: int, cores: int, workers: int | None = None, memory: flo
     slots = workers or (1 if cells > 50_000_000 or cores < 4 else 2)
     slots = min(slots, affordable)
     return ThreadPlan(slots=slots, threads=max(cores // slots, 1))
+
+
+def plan_gpus(plan: ThreadPlan, gpus: Sequence[Gpu]) -> ThreadPlan:
+    """The plan with as many trials of torch side by side as have seats on GPUs and a slot each.
+
+    Each may take an equal share of its GPU's memory, and finds it full beyond that; its batches then get smaller. Where
+    others have filled every GPU, none is used.
+    """
+    usable = [gpu for gpu in gpus if gpu.seats]
+    if not usable:
+        return replace(plan, gpus=(NO_GPU,)) if gpus else plan
+    torch = min(plan.slots, sum(gpu.seats for gpu in usable))
+    on_one = -(-torch // len(usable))
+    share = min(KEPT_SHARE * gpu.free / gpu.total for gpu in usable) / on_one
+    return replace(plan, torch=torch, gpus=tuple(gpu.name for gpu in usable), share=share)

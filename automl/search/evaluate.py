@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import json
 import math
@@ -11,6 +12,7 @@ import shutil
 import time
 from collections.abc import Generator
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -21,11 +23,11 @@ from automl.data.splits import EARLY_STOPPING_SHARE, each_fold
 from automl.errors import SearchError
 from automl.search.augmentation import enlarged
 from automl.search.balance import balanced
-from automl.search.events import FitBegan, FoldScored, Reported, TrialSpec
+from automl.search.events import EpochEnded, FitBegan, FoldScored, Reported, TrialSpec
 from automl.search.replay import Replay
 from automl.search.run import TrialResult
 from automl.search.workbench import Fold, Workbench
-from automl.task import Architecture, Examples, Features, Learner, Problem, Progress
+from automl.task import Architecture, Epoch, Examples, Features, Learner, Problem, Progress, Pruned
 
 if TYPE_CHECKING:
     from optuna.trial import BaseTrial
@@ -55,7 +57,11 @@ def evaluate(
     started, predicting = time.time(), 0.0
     learners: list[Learner] = []  # where a fold may be fitted once more
     for fold in bench.folds():
-        learner, seconds = trial.fit(fold.number, fold.train, fold.valid)
+        try:
+            learner, seconds = trial.fit(fold.number, fold.train, fold.valid)
+        except Pruned:
+            trial.abandon()
+            return None
         begun = time.perf_counter()
         out_of_fold[fold.rows] = trial.outputs(learner, fold)
         predicting += time.perf_counter() - begun
@@ -65,8 +71,9 @@ def evaluate(
             trial.keep(learner, fold.valid.features)
         losses.append(bench.loss(fold.valid, out_of_fold[fold.rows]))
         if not (yield FoldScored(spec.number, fold.number, losses[-1], seconds)):
-            shutil.rmtree(trial.draft, ignore_errors=True)
+            trial.abandon()
             return None
+    trial.asks = False
     alone = losses[0]
     if learners and any(trial.steps):
         learners = trial.fit_again(out_of_fold, losses)
@@ -94,6 +101,7 @@ def evaluate(
         why = bench.metric.complaint(target[rows], out_of_fold[rows], None if weights is None else weights[rows])
         raise SearchError(f"{result.architecture} has no score: {why}")
     _publish(result, out_of_fold, trial.held_out(), trial.draft, bench.trials_folder)
+    trial.forget()
     return result
 
 
@@ -104,6 +112,7 @@ def teach_all(spec: TrialSpec, family: Architecture, bench: Workbench) -> None:
     appears when it is complete.
     """
     trial = _Trial.begin(spec, family, bench)
+    trial.asks = False
     home = trial.draft / "refit"
     (home / "learner").mkdir(parents=True)
     every = np.arange(len(bench.examples))
@@ -121,7 +130,7 @@ def teach_all(spec: TrialSpec, family: Architecture, bench: Workbench) -> None:
     final = bench.trials_folder / f"{spec.number:05d}" / "refit"
     shutil.rmtree(final, ignore_errors=True)
     home.rename(final)
-    shutil.rmtree(trial.draft)
+    trial.abandon()
 
 
 @dataclass
@@ -129,6 +138,7 @@ class _Trial:
     """A trial in the making. `sizes`: training rows of the fits that are still to come, by which they share the time.
 
     `answers`: the outputs of each kept learner for the holdout. `taught`: the loss of each on rows it was taught with.
+    `history`: the epochs of the fits that the search may stop (`asks`).
     """
 
     spec: TrialSpec
@@ -140,6 +150,8 @@ class _Trial:
     answers: list[Array] = field(default_factory=list)
     taught: list[float] = field(default_factory=list)
     steps: list[int] = field(default_factory=list)
+    history: list[tuple[Epoch, ...]] = field(default_factory=list)
+    asks: bool = True
     fit_seconds: float = 0.0
     row_ms: float = 0.0
 
@@ -173,13 +185,24 @@ class _Trial:
         left = self.deadline - time.time()
         share = left * self.sizes[0] / sum(self.sizes)
         del self.sizes[0]
-        progress = Progress(time.time() + share, spec.threads, steps or spec.steps, bench.device, self._report)
+        steps = steps or spec.steps
+        progress = Progress(
+            time.time() + share,
+            spec.threads,
+            steps,
+            bench.device,
+            self._report,
+            partial(self._ended, fold),
+            self._checkpoint(f"{fold}-{steps}-{len(train)}") if self.family.epochs else None,
+        )
         bench.tell(FitBegan(spec.number, fold))
         began = time.perf_counter()
         learner.fit(rows, valid, progress)
         seconds = time.perf_counter() - began
         self.fit_seconds += seconds
         self.steps.append(int(getattr(learner, "steps", 0)))
+        if self.asks and (history := getattr(learner, "history", ())):
+            self.history.append(tuple(history))
         known = train.take(np.arange(0, len(train), max(len(train) // TAUGHT_ROWS, 1)))
         self.taught.append(bench.loss(known, learner.predict(known.features)))
         return learner, seconds
@@ -251,8 +274,33 @@ class _Trial:
             "row_ms": self.row_ms,
             "bytes": sum(path.stat().st_size for path in self.draft.rglob("*") if path.is_file()),
             "steps": round(float(np.mean(self.steps))),
+            "history": tuple(self.history),
             "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
         }
+
+    def abandon(self) -> None:
+        """Leave nothing of the trial on disk but what was published."""
+        shutil.rmtree(self.draft, ignore_errors=True)
+        self.forget()
+
+    def forget(self) -> None:
+        """Let go of the state that its fits kept between epochs."""
+        shutil.rmtree(self._checkpoints, ignore_errors=True)
+
+    @property
+    def _checkpoints(self) -> Path:
+        """Found again by a trial with the same parameters, whatever its number: one that was killed is queued anew."""
+        asked = json.dumps([self.spec.architecture, sorted(self.spec.parameters.items())])
+        return self.bench.trials_folder.parent / "checkpoints" / hashlib.sha256(asked.encode()).hexdigest()[:16]
+
+    def _checkpoint(self, fit: str) -> Path:
+        folder = self._checkpoints / fit
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    def _ended(self, fold: int, epoch: Epoch) -> None:
+        if self.asks and not self.bench.goes_on(EpochEnded(self.spec.number, fold, epoch)):
+            raise Pruned
 
     def _report(self, step: int, score: float) -> None:
         self.bench.tell(Reported(self.spec.number, step, score))

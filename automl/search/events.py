@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
-from automl.task import Parameters
+from automl.task import Epoch, Parameters
 
 PRUNED = "pruned"  # what Failed says of a trial that was stopped between folds
 
@@ -72,4 +73,23 @@ class Reported:
     score: float
 
 
-TrialEvent = FitBegan | FoldScored | Finished | Failed | Reported
+@dataclass(frozen=True)
+class EpochEnded:
+    """A learner of the trial went once through its rows; the coordinator answers whether to go on."""
+
+    trial: int
+    fold: int
+    epoch: Epoch
+
+
+TrialEvent = FitBegan | FoldScored | Finished | Failed | Reported | EpochEnded
+Answered = FoldScored | EpochEnded  # a worker waits for the answer, which is whether to go on
+
+
+def event_of(record: dict[str, Any]) -> TrialEvent:
+    """The event that a worker wrote as JSON."""
+    kind = globals()[record.pop("event")]
+    if kind is EpochEnded:
+        record["epoch"] = Epoch(**record["epoch"])
+    event: TrialEvent = kind(**record)
+    return event

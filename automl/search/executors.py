@@ -12,16 +12,17 @@ import subprocess
 import sys
 import time
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Generator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, cast
 
 from automl.hooks import find_architecture
-from automl.search import events
+from automl.neural.gpus import NO_GPU, SHARE, VISIBLE
 from automl.search.budget import ThreadPlan
 from automl.search.evaluate import evaluate, teach_all
-from automl.search.events import PRUNED, Failed, Finished, FoldScored, TrialEvent, TrialSpec
+from automl.search.events import PRUNED, Failed, Finished, FoldScored, TrialEvent, TrialSpec, event_of
 from automl.search.run import TrialResult
 from automl.search.workbench import Workbench
 from automl.search.worker import open_workbench
@@ -32,12 +33,13 @@ NEAR = 0.93  # of the memory limit: what is taken between two looks must still f
 NEW_WORKER_BYTES = 350 << 20  # with its libraries and its share of small data
 EXIT_S = 2.0  # a worker whose output has ended may still be on its way out
 QUIET = {"PYTHONWARNINGS": "ignore", "MALLOC_ARENA_MAX": "2"}  # heaps of many threads are never given back
+ORDER = {"CUDA_DEVICE_ORDER": "PCI_BUS_ID"}  # as the driver counts GPUs; CUDA counts the quickest first
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_MAX_THREADS")
 
 
 class Executor(ABC):
-    """Evaluates trials somewhere. In a trial's life: `submit`, then `wait` yields its events; each FoldScored
-    must be answered; Finished or Failed ends it."""
+    """Evaluates trials somewhere. In a trial's life: `submit`, then `wait` yields its events; each FoldScored and
+    EpochEnded must be answered; Finished or Failed ends it."""
 
     plan: ThreadPlan
     peak_mb: float = 0.0  # of all processes together, as far as it is watched
@@ -63,7 +65,7 @@ class Executor(ABC):
 
     @abstractmethod
     def answer(self, trial: int, go_on: bool) -> None:
-        """Answer a FoldScored: go on with the next fold, or stop (which then gives Failed 'pruned')."""
+        """Answer a FoldScored or EpochEnded: go on, or stop (which then gives Failed 'pruned')."""
 
     @abstractmethod
     def running(self) -> list[int]:
@@ -77,7 +79,7 @@ class Executor(ABC):
 class InlineExecutor(Executor):
     """Runs each trial in this very process: for tiny data, where starting workers costs more than the fit.
 
-    It cannot kill a fit that overruns; learners stop by themselves.
+    It cannot kill a fit that overruns; learners stop by themselves. Nor is a fit ended between epochs.
     """
 
     def __init__(self, bench: Workbench | None = None) -> None:
@@ -132,10 +134,11 @@ class InlineExecutor(Executor):
 
 @dataclass
 class _Worker:
-    """A child process and the trial in its hands."""
+    """A child process, the GPU that it may use, and the trial in its hands."""
 
     process: subprocess.Popen[bytes]
     runtime: Runtime
+    gpu: str = NO_GPU
     trial: int | None = None
     unread: bytes = b""
 
@@ -234,18 +237,25 @@ class LocalExecutor(Executor):
 
     def _start(self, runtime: Runtime, libraries: Sequence[str] = ()) -> _Worker:
         threads = {variable: str(self.plan.threads) for variable in THREAD_VARIABLES}
+        gpu = self._free_gpu()
+        own = {VISIBLE: gpu, SHARE: str(self.plan.share)} if self.plan.gpus else {}
         process = subprocess.Popen(
             [sys.executable, "-m", "automl.search.worker", str(os.getpid()), *libraries],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,  # until it knows the run, whose log it then writes
-            env={**os.environ, **threads, **QUIET, "AUTOML_RUNTIME": runtime},
+            env={**ORDER, **os.environ, **threads, **QUIET, **own, "AUTOML_RUNTIME": runtime},
             start_new_session=True,  # Ctrl-C belongs to the coordinator, which then stops its workers
         )
-        worker = _Worker(process, runtime)
+        worker = _Worker(process, runtime, gpu)
         self._workers.append(worker)
         self._selector.register(worker.outbox, selectors.EVENT_READ, worker)
         return worker
+
+    def _free_gpu(self) -> str:
+        """The one that the fewest workers have; an empty name where there is none."""
+        taken = Counter(worker.gpu for worker in self._workers)
+        return min(self.plan.gpus, key=lambda each: taken[each], default=NO_GPU)
 
     def _watch(self) -> None:
         """Kill the largest worker when all processes together come near the limit."""
@@ -284,10 +294,9 @@ class LocalExecutor(Executor):
         found: list[TrialEvent] = []
         for line in lines:
             record = json.loads(line)
-            kind = record.pop("event")
-            if kind == "Ready":
+            if record["event"] == "Ready":
                 continue
-            event: TrialEvent = getattr(events, kind)(**record)
+            event = event_of(record)
             if isinstance(event, Finished | Failed):
                 worker.trial = None
             found.append(event)

@@ -124,22 +124,17 @@ def parameters_of(params: dict[str, Any], architecture: str) -> dict[str, Parame
 
 
 def sweep(study: Study, finished: Callable[[int], float | None]) -> None:
-    """Settle what a dead process left running: tell the trials whose results lie on disk, queue the others again.
+    """Settle what a dead process left running: tell the trials whose results lie on disk; the others are the next to be
+    asked for, under their numbers and with their parameters, so that what they kept between epochs is of use.
 
     `finished` gives the loss of a trial whose folder is complete, else None.
     """
     from optuna.trial import TrialState
 
+    storage = study._storage  # Optuna has no other way to take a trial back; a queued copy would come after the others
     for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
         loss = finished(trial.number)
-        if loss is not None:
+        if loss is None:
+            storage.set_trial_state_values(trial._trial_id, TrialState.WAITING)
+        else:
             study.tell(trial.number, loss)
-            continue
-        study.tell(trial.number, state=TrialState.FAIL)
-        if params := _asked_params(trial):
-            study.enqueue_trial(params)
-
-
-def _asked_params(trial: FrozenTrial) -> dict[str, Any]:
-    """What the trial had: drawn parameters, or those it was queued with when it died before drawing."""
-    return dict(trial.params) or dict(trial.system_attrs.get("fixed_params", {}))

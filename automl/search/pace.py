@@ -22,6 +22,7 @@ PATIENCE_TRIALS = (4, 8, 15, 40, 100)
 SECONDS_PER_CELL = 4e-6
 SECONDS_LEAST = 0.3
 SQUEEZE = 0.4  # learners plan their steps by the time they are given: with this share of it they are still worth it
+SQUEEZE_EPOCHS = 0.15  # those of epochs fill all the time they are given, and come to much in less
 MANY_CLASSES = 8
 FEW_FIRST = 3  # of the families that take no longer for many classes
 DOUBT = 0.1  # so far may the guess for a family that has not run be wrong
@@ -55,7 +56,11 @@ class Pace:
         """Would a trial of this family come to something in so many seconds?"""
         told = list(results)
         known = any(each.architecture == architecture for each in told)
-        return math.isinf(allowed) or (SQUEEZE if known else DOUBT) * self.seconds(architecture, told) <= allowed
+        family = self.families.get(architecture)
+        if family is not None and family.epochs and not known:
+            return True
+        squeeze = SQUEEZE_EPOCHS if family is not None and family.epochs else SQUEEZE
+        return math.isinf(allowed) or (squeeze if known else DOUBT) * self.seconds(architecture, told) <= allowed
 
     def cost(self, architecture: str) -> float:
         """Of a trial of this family, relative to the others."""

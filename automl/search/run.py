@@ -7,9 +7,10 @@ features/           what learners are given, which all workers map into their me
 groups.npy          the group of each row, where whole groups were kept together
 weights.npy         how much each row counts, where not all count alike
 journal.log         the Optuna study
+checkpoints/        the state of fits that are made of epochs, after the last one
 trials/NUMBER/      a finished trial: result.json, out_of_fold.npy, holdout.npy, learners/K/
 clock.json          seconds spent so far, over all its processes
-leaderboard.json, report.html, done.json                           once it has ended
+leaderboard.json, trainings.json, suspects.json, report.html, done.json         once it has ended
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ from automl.data.schema import Schema
 from automl.data.splits import Split
 from automl.errors import AutoMLError, StoreError
 from automl.hooks import find_task
-from automl.task import Examples, Features, Parameters, Problem
+from automl.task import Epoch, Examples, Features, Parameters, Problem
 
 KEPT_TRIALS = 60  # the most that an ensemble is chosen from
 FULL_BYTES = 4 << 20  # with less room than this, a failure to write is put down to it
@@ -55,7 +56,7 @@ class TrialStart:
 class Question:
     """What was asked of a run; two fits with the same question, whatever their limits, are the same run. Plain JSON.
 
-    `starts` are tried before the portfolio, in their order.
+    `starts` are tried before the portfolio, in their order. `weights`: pretrained ones that may be used, by name.
     """
 
     name: str
@@ -75,6 +76,7 @@ class Question:
     balance: str = "none"
     augment: bool = False
     starts: tuple[TrialStart, ...] = ()
+    weights: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -85,6 +87,7 @@ class TrialResult:
     `Learner.fit`. `row_ms`: what the kept learners together take for a row that comes alone. `bytes`: their size on
     disk. `steps`: mean training steps of the folds' learners, 0 where there are none. `peak_mb`: the worker's peak
     resident memory. `curve`: (training rows, loss) of the first fold with fewer rows and with all; empty if not asked.
+    `history`: the epochs of each fold's first fit, of a family that has epochs.
     """
 
     number: int
@@ -101,6 +104,7 @@ class TrialResult:
     steps: int = 0
     peak_mb: float = 0.0
     curve: tuple[tuple[int, float], ...] = ()
+    history: tuple[tuple[Epoch, ...], ...] = ()
 
 
 class Run:
@@ -183,7 +187,7 @@ class Run:
     def problem(self) -> Problem:
         """The problem this run searches."""
         schema = Schema.load(self.folder / "schema.json")
-        return Problem(schema, self.question.modality, self.question.metric, self.question.seed)
+        return problem_of(schema, self.question)
 
     def spent(self) -> float:
         """Seconds that earlier processes spent on this run."""
@@ -211,7 +215,7 @@ class Run:
         for folder in self.trials_folder.iterdir():
             if not folder.name.isdigit() or int(folder.name) not in kept:
                 shutil.rmtree(folder / "learners" if folder.name.isdigit() else folder, ignore_errors=True)
-        for data in ("rows", "features"):
+        for data in ("rows", "features", "checkpoints"):
             shutil.rmtree(self.folder / data, ignore_errors=True)
 
     def let_go(self, results: Iterable[TrialResult]) -> None:
@@ -237,6 +241,11 @@ def _without_limits(question: Question) -> Question:
     return replace(question, seconds=0.0, max_trials=None)
 
 
+def problem_of(schema: Schema, question: Question) -> Problem:
+    """What learners are told of a question."""
+    return Problem(schema, question.modality, question.metric, question.seed, question.weights)
+
+
 def read_question(folder: Path) -> Question:
     """What a run folder was asked."""
     record = json.loads((folder / "run.json").read_text(encoding="utf-8"))
@@ -253,11 +262,11 @@ def read_decisions(folder: Path) -> dict[str, Any]:
 
 def read_table(folder: Path) -> Table:
     """The raw rows of a run, as they were read."""
-    import pandas as pd
+    from automl.data.arrow_files import stored_frame
 
     record = json.loads((folder / "run.json").read_text(encoding="utf-8"))
     return Table(
-        pd.read_parquet(folder / "table.parquet"),
+        stored_frame(folder / "table.parquet"),
         Path(record["base"]),
         record["source"],
         record["target"],
@@ -299,8 +308,10 @@ def read_results(folder: Path) -> list[TrialResult]:
 def read_result(folder: Path) -> TrialResult:
     """The result of a finished trial's folder."""
     record = json.loads((folder / "result.json").read_text(encoding="utf-8"))
-    curve = tuple((rows, loss) for rows, loss in record.get("curve", ()))
-    return TrialResult(**{**record, "fold_losses": tuple(record["fold_losses"]), "curve": curve})
+    record["fold_losses"] = tuple(record["fold_losses"])
+    record["curve"] = tuple((rows, loss) for rows, loss in record.get("curve", ()))
+    record["history"] = tuple(tuple(Epoch(**each) for each in fold) for fold in record.get("history", ()))
+    return TrialResult(**record)
 
 
 def write_json(path: Path, record: Mapping[str, Any]) -> None:

@@ -9,18 +9,29 @@ from __future__ import annotations
 import math
 import statistics
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
 
 from automl.hooks import Event, announce
 from automl.search.budget import Budget
-from automl.search.events import PRUNED, Failed, Finished, FitBegan, FoldScored, Reported, TrialEvent, TrialSpec
+from automl.search.events import (
+    PRUNED,
+    EpochEnded,
+    Failed,
+    Finished,
+    FitBegan,
+    FoldScored,
+    Reported,
+    TrialEvent,
+    TrialSpec,
+)
 from automl.search.executors import Executor
 from automl.search.journal import ask, enqueue_once, favour, judged, open_study, sweep
 from automl.search.ledger import Timesheet
 from automl.search.listener import Listener, SearchEvent
 from automl.search.pace import Pace, first_minute, next_family, patience_for, portfolio
-from automl.search.pruning import is_hopeless
+from automl.search.pruning import Curve, falls_behind, is_hopeless
 from automl.search.run import Run, TrialResult, read_result
 from automl.search.tried import Tried
 from automl.task import Architecture, Parameters
@@ -175,7 +186,7 @@ class Search:
         if (self._held and self._ordered) or not (self._waiting() or self._favour_one()):
             return False
         trial, architecture, parameters = ask(self._study, self._families, self._problem)
-        fits = self._pace.fits(architecture, self._results.values(), self._allowed())
+        fits = self._pace.fits(architecture, self._results.values(), self._allowed()) or self._has_nothing()
         if not fits or not self._tried.is_new(architecture, parameters):
             self._drop(trial)
         elif not self._has_room(architecture):
@@ -206,7 +217,8 @@ class Search:
         spec = TrialSpec(
             trial.number, architecture, parameters, self._allowed(), self._deadline(), threads, curve=curve
         )
-        self._trials[trial.number] = _Candidate(trial, architecture, best.fold_losses if best else ())
+        curves = self._curves() if self._families[architecture].epochs else []
+        self._trials[trial.number] = _Candidate(trial, architecture, best.fold_losses if best else (), curves)
         self._executor.submit(spec, self._families[architecture].runtime)
         self._tell("started", "", trial.number)
 
@@ -217,6 +229,10 @@ class Search:
         seconds = best.fit_seconds / max(len(best.fold_losses), 1)
         self._curve_is_drawn = seconds < CURVE_SHARE * (self._deadline() - time.time())
         return self._curve_is_drawn
+
+    def _has_nothing(self) -> bool:
+        """Is there no trial yet, finished or going on? Then any is worth beginning."""
+        return not self._results and not self._executor.running()
 
     def _has_room(self, architecture: str) -> bool:
         return self._executor.room(self._families[architecture].runtime)
@@ -238,6 +254,9 @@ class Search:
             self._executor.answer(event.trial, not self._hopeless(event, candidate))
             mean = self._sign * statistics.fmean(candidate.losses)
             self._tell("fold", f"fold {event.fold + 1}", event.trial, mean)
+        elif isinstance(event, EpochEnded):
+            self._executor.answer(event.trial, not self._falls_behind(event, candidate))
+            self._tell("epoch", f"epoch {event.epoch.number}", event.trial, event.epoch.score)
         elif isinstance(event, Reported):
             self._tell("step", f"step {event.step}", event.trial, event.score)
         else:
@@ -248,9 +267,26 @@ class Search:
                 self._settle(event.trial)
 
     def _hopeless(self, event: FoldScored, candidate: _Candidate) -> bool:
-        if math.isfinite(event.loss):  # a fold without a rare class has no ROC AUC
+        in_epochs = self._families[candidate.architecture].epochs  # which are the steps that Optuna knows of then
+        if math.isfinite(event.loss) and not in_epochs:  # a fold without a rare class has no ROC AUC
             candidate.trial.report(statistics.fmean(filter(math.isfinite, candidate.losses)), event.fold)
         return is_hopeless(candidate.losses, candidate.best, self._floor)
+
+    def _falls_behind(self, event: EpochEnded, candidate: _Candidate) -> bool:
+        """Between the epochs of its first fold: those of later folds follow a fold that was good enough."""
+        loss = self._sign * event.epoch.score
+        if event.fold != 0 or not math.isfinite(loss):
+            return False
+        candidate.curve.append((event.epoch.share, loss))
+        candidate.trial.report(loss, event.epoch.number)
+        return falls_behind(candidate.curve, candidate.curves, self._floor)
+
+    def _curves(self) -> list[Curve]:
+        """How the finished trials that have epochs went in their first fold."""
+        histories = [result.history[0] for result in self._results.values() if result.history]
+        curves = [[(each.share, self._sign * each.score) for each in history] for history in histories]
+        finite = [[point for point in curve if math.isfinite(point[1])] for curve in curves]
+        return [curve for curve in finite if curve]
 
     def _show(self, number: int, found: TrialResult | str, candidate: _Candidate) -> None:
         """Say what became of a trial, and note down what it took."""
@@ -262,7 +298,8 @@ class Search:
             return
         self.timesheet.lost(candidate.architecture, candidate.fit_seconds)
         if found == PRUNED:
-            self._tell("pruned", found, number, self._sign * statistics.fmean(candidate.losses))
+            losses = candidate.losses or [min(loss for _, loss in candidate.curve)]
+            self._tell("pruned", found, number, self._sign * statistics.fmean(losses))
             return
         self.timesheet.first_error = self.timesheet.first_error or f"{candidate.architecture}: {found}"
         self._tell("failed", found, number)
@@ -336,12 +373,15 @@ class Search:
 class _Candidate:
     """A submitted trial: its family, the fold losses of the trial that was best when it began, its own so far.
 
-    `fitting_since`: when the fit that is going on began; 0 between fits.
+    `curves`: of the trials that were finished then; `curve`: of its own first fold, so far. `fitting_since`: when the
+    fit that is going on began; 0 between fits.
     """
 
     trial: Trial
     architecture: str
     best: tuple[float, ...]
+    curves: Sequence[Curve] = ()
+    curve: list[tuple[float, float]] = field(default_factory=list)
     losses: list[float] = field(default_factory=list)
     fit_seconds: float = 0.0
     fitting_since: float = 0.0

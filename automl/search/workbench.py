@@ -10,7 +10,7 @@ from automl.data.dataset import Array
 from automl.data.splits import FEW_ROWS, Split, each_fold
 from automl.metrics import Metric
 from automl.search.balance import Balance
-from automl.search.events import TrialEvent
+from automl.search.events import EpochEnded, TrialEvent
 from automl.task import Examples, Features, Problem
 
 MOST_KEPT_BYTES = 256 << 20  # of all folds together, in each worker
@@ -31,7 +31,7 @@ class Workbench:
     """What every trial of a run shares: the problem, all examples, their split, the metric, the trials' folder.
 
     `balance` and `augment` change the rows that learners are taught with, never those they are judged by. `tell` gets
-    the events that nobody answers.
+    the events that nobody answers; `goes_on` says of an epoch that has ended whether another is worth it.
     """
 
     problem: Problem
@@ -41,6 +41,7 @@ class Workbench:
     trials_folder: Path
     device: str = "cpu"
     tell: Callable[[TrialEvent], None] = lambda event: None
+    goes_on: Callable[[EpochEnded], bool] = lambda event: True
     balance: Balance = "none"
     augment: bool = False
     kept: dict[int, Fold] = field(default_factory=dict)

@@ -17,12 +17,13 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from types import ModuleType
 from typing import IO, cast
 
 from automl.data.schema import Schema
+from automl.neural.gpus import find_gpus
 from automl.search.evaluate import evaluate, teach_all
 from automl.search.events import PRUNED, Failed, Finished, TrialEvent, TrialSpec
 from automl.search.workbench import Workbench
@@ -40,7 +41,7 @@ def main() -> None:
         return
     home = Path(json.loads(folder))
     os.dup2(os.open(home / "workers.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), 2)
-    bench = open_workbench(home, lambda event: _send(events, event))
+    bench = replace(open_workbench(home, lambda event: _send(events, event)), goes_on=lambda event: _ask(events, event))
     events.write('{"event": "Ready"}\n')
     for line in sys.stdin:
         _serve(TrialSpec(**json.loads(line)), bench, events)
@@ -51,14 +52,13 @@ def open_workbench(folder: Path, tell: Callable[[TrialEvent], None] = lambda eve
     """What the trials of a run share, read from its folder."""
     from automl.metrics import find_metric
     from automl.search.balance import check_balance
-    from automl.search.run import read_decisions, read_examples, read_question
-    from automl.task import Problem
+    from automl.search.run import problem_of, read_decisions, read_examples, read_question
 
     question = read_question(folder)
     schema = Schema.load(folder / "schema.json")
     examples, split = read_examples(folder)
     return Workbench(
-        problem=Problem(schema, question.modality, question.metric, question.seed),
+        problem=problem_of(schema, question),
         examples=examples,
         split=split,
         metric=find_metric(question.metric),
@@ -81,9 +81,7 @@ def _serve(spec: TrialSpec, bench: Workbench, events: IO[str]) -> None:
         trial = evaluate(spec, find_architecture(bench.problem.modality, spec.architecture), bench)
         event: TrialEvent = next(trial)
         while True:
-            _send(events, event)
-            go_on = json.loads(sys.stdin.readline() or "false")
-            event = trial.send(go_on)
+            event = trial.send(_ask(events, event))
     except StopIteration as end:
         if end.value is not None:
             _send(events, Finished(spec.number, end.value.loss))
@@ -97,6 +95,12 @@ def _serve(spec: TrialSpec, bench: Workbench, events: IO[str]) -> None:
 
 def _send(events: IO[str], event: TrialEvent) -> None:
     events.write(json.dumps({"event": type(event).__name__, **asdict(event)}) + "\n")
+
+
+def _ask(events: IO[str], event: TrialEvent) -> bool:
+    """Tell the coordinator, and wait until it says whether to go on."""
+    _send(events, event)
+    return bool(json.loads(sys.stdin.readline() or "false"))
 
 
 def _give_back_memory() -> None:
@@ -137,9 +141,12 @@ def die_with_parent(coordinator: int) -> None:
 
 
 def _device() -> str:
-    """cuda where this process may use a GPU; asked of torch only where a driver is present."""
-    if not Path("/dev/nvidiactl").exists() or os.environ.get("AUTOML_RUNTIME") != "torch":
+    """cuda where this worker may use a GPU. Torch is asked where it is used; the boosters find out by themselves."""
+    runtime = os.environ.get("AUTOML_RUNTIME")
+    if runtime is None or not find_gpus():
         return "cpu"
+    if runtime != "torch":
+        return "cuda"
     import torch
 
     return "cuda" if torch.cuda.is_available() else "cpu"

@@ -19,6 +19,7 @@ from automl_monitoring.checks.subject import Past, Subject
 from automl_monitoring.findings import Finding, Measure, Outcome, Verdict, records_of
 from automl_monitoring.policy import Policy
 from automl_monitoring.reports import keep_newest, report_due, workspace_folder
+from automl_monitoring.usage import source_column
 from automl_monitoring.verdict import judge, too_few
 from automl_monitoring.window import Side, read_window, reference_side, window_side
 from automl_monitoring.windows import Entries, LogWindow, newest_window
@@ -151,10 +152,17 @@ def look(
         window, entries = read_window(store, model, rows)
     else:
         window, entries = window_side(model, rows), Entries.of(rows)
+    window = window.beside(reference)
     recent = store.checks.recent(version.name, MOST_PAST)
-    past = tuple(past_of(record) for record in recent if record.number == version.number)
+    spans = {_span(record): record for record in recent if record.number == version.number}  # a recheck is no new look
+    past = tuple(past_of(record) for span, record in spans.items() if span != (entries.first, entries.last))
     check = examine(version, Subject(model, reference, window, entries, policy.checks, len(past), past))
     return Look(check, model, reference, window)
+
+
+def _span(record: CheckRecord) -> tuple[int | None, int | None]:
+    """The first and the last number in the log of the rows that were checked."""
+    return record.summary.get("first"), record.summary.get("last")
 
 
 def past_of(record: CheckRecord) -> Past:
@@ -215,10 +223,12 @@ def _joined(outcomes: Sequence[Outcome]) -> Outcome:
 def _unseen(subject: Subject) -> tuple[str, ...]:
     """What these checks could not look at, in words."""
     said = []
-    if subject.model.schema.of_kind("image"):
-        said.append("The log keeps no images: only the answers and the other columns are watched.")
-    elif subject.entries and subject.reference.features and not subject.window.features:
+    images = [column.name for column in subject.model.schema.images]
+    unwatched = [name for name in images if not any(source_column(each, (name,)) for each in subject.window.features)]
+    if subject.entries.hidden:
         said.append("The log keeps no cells (--log-features): only answers and labels are watched.")
+    elif unwatched:
+        said.append(f"Nothing is known of the pictures of {', '.join(unwatched)}: they are not watched.")
     if not subject.reference.real:
         said.append("The model keeps statistics instead of reference rows: columns are compared one by one.")
     return tuple(said)

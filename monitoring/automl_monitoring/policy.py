@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, NonNegativeIn
 from automl.errors import OptionError
 from automl.search.budget import parse_duration
 
+LONGEST_S = 3650 * 86_400.0  # a longer one is a slip of the pen, and no calendar holds it
 NO_TIME = re.compile(r"\s*(0+(\.0+)?\s*(s|m|min|h|d)?)?\s*")
 
 
@@ -23,9 +24,11 @@ def seconds_of(duration: str) -> float:
 
 def _is_duration(text: str) -> str:
     try:
-        seconds_of(text)
+        seconds = seconds_of(text)
     except OptionError as error:
         raise ValueError("Input should be a duration such as 90s, 12h or 30d") from error
+    if seconds > LONGEST_S:
+        raise ValueError("Input should be a duration of at most 3650d")
     return text
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import NoneType
 from typing import TYPE_CHECKING, Any
@@ -16,6 +16,7 @@ from automl.errors import ArtifactError
 from automl.hooks import find_task
 from automl.model.logged import hides_features
 from automl.model.model import Model
+from automl.model.picture_records import watched_columns
 from automl.model.reference import Reference
 from automl.model.threshold import decide, weighed
 from automl.store import LoggedPrediction, Store
@@ -37,7 +38,8 @@ class Side:
 
     `features`: float64 or object per row. `outputs`: (n, classes) or (n,). `target`: class index or number,
     -1 or NaN where no label has come. `decision`: the model's weights by class. Where rows are not `real`, each
-    column was drawn by itself, and what columns say together is unknown.
+    column was drawn by itself, and what columns say together is unknown. There are no pictures in `rows`, only what is
+    watched of them in `features`: a model of images cannot answer them.
     """
 
     rows: Rows
@@ -66,6 +68,11 @@ class Side:
         rows, outputs, target = self.rows.take(index), self.outputs[index], self.target[index]
         return replace(self, rows=rows, features=features, outputs=outputs, target=target)
 
+    def beside(self, reference: Side) -> Side:
+        """The same rows with what is watched on both sides: what the reference lacks, nothing can be held against."""
+        features = {name: values for name, values in self.features.items() if name in reference.features}
+        return replace(self, features=features)
+
 
 def reference_side(model: Model, folder: Path) -> Side:
     """The reference of an artifact; ArtifactError if it was saved without one."""
@@ -75,7 +82,11 @@ def reference_side(model: Model, folder: Path) -> Side:
         raise ArtifactError(
             f"The model {folder} has no reference rows to compare with.", "Fit it again with `automl fit`."
         ) from error
-    side = _side(model, conform(reference.frame, model.schema), reference.outputs, reference.target)
+    names = [column.name for column in model.schema.used]
+    cells = {name: reference.frame[name] for name in names if name in reference.frame}
+    pictures = {column.name: cells.pop(column.name).tolist() for column in model.schema.images}
+    rows = conform({**cells, **_blank(pictures)}, model.schema)
+    side = _side(model, [_Part(rows, reference.outputs, reference.target, _watched(pictures))])
     return replace(side, real=reference.real)
 
 
@@ -103,20 +114,36 @@ def read_window(store: Store, model: Model, window: LogWindow) -> tuple[Side, En
 
 @dataclass(frozen=True)
 class _Part:
-    """Rows that follow one another: conformed, their outputs, their truth."""
+    """Rows that follow one another: conformed, their outputs, their truth, and what is watched in the pictures of each
+    column of images, nothing for a column without any."""
 
     rows: Rows
     outputs: Array
     target: Array
+    pictures: Mapping[str, Mapping[str, Array]] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.target)
 
 
 def _conformed(model: Model, columns: Columns) -> _Part:
     """Chosen fields of logged predictions, as a model takes them."""
     schema = model.schema
     cells = {column.name: [each.get(column.name) for each in columns["features"]] for column in schema.used}
+    pictures = {column.name: cells[column.name] for column in schema.images}
+    cells |= _blank(pictures)
     rows = conform({column.name: _packed(cells[column.name], column.kind) for column in schema.used}, schema)
     outputs = _logged_outputs(model, columns["prediction"], columns["probabilities"], rows)
-    return _Part(rows, outputs, conform_target(list(columns["label"]), schema))
+    return _Part(rows, outputs, conform_target(list(columns["label"]), schema), _watched(pictures))
+
+
+def _blank(pictures: Mapping[str, Sequence[Any]]) -> dict[str, list[None]]:
+    """No picture in the place of each record."""
+    return {name: [None] * len(cells) for name, cells in pictures.items()}
+
+
+def _watched(pictures: Mapping[str, Sequence[Any]]) -> dict[str, dict[str, Array]]:
+    return {name: watched_columns(cells) for name, cells in pictures.items()}
 
 
 def _packed(cells: list[Any], kind: Kind) -> Any:
@@ -135,13 +162,16 @@ def _packed(cells: list[Any], kind: Kind) -> Any:
 
 
 def _window_side(model: Model, parts: list[_Part], hidden: bool) -> Side:
+    if not hidden:
+        return _side(model, parts)
     rows = _joined([part.rows for part in parts])
-    outputs = np.concatenate([part.outputs for part in parts])
-    target = np.concatenate([part.target for part in parts])
-    parts.clear()  # their memory, while the columns are watched
-    if hidden:
-        return Side(replace(rows, issues=()), {}, outputs, target, model.decision)
-    return _side(model, rows, outputs, target)
+    outputs, target = _answers(parts)
+    return Side(replace(rows, issues=()), {}, outputs, target, model.decision)
+
+
+def _answers(parts: Sequence[_Part]) -> tuple[Array, Array]:
+    """The outputs and the truth of all parts."""
+    return np.concatenate([part.outputs for part in parts]), np.concatenate([part.target for part in parts])
 
 
 def _joined(parts: Sequence[Rows]) -> Rows:
@@ -157,12 +187,31 @@ def _joined(parts: Sequence[Rows]) -> Rows:
     return Rows(arrays, tuple(sorted(issues.values(), key=lambda issue: place.get(issue.column, len(place)))))
 
 
-def _side(model: Model, rows: Rows, outputs: Array, target: Array) -> Side:
-    # The log keeps no images, so there is nothing to hold the reference's images against.
-    images = bool(model.schema.of_kind("image"))
-    watch = tabular_drift_columns if images else find_task(model.problem.modality).drift_columns
-    watched = watch(model.schema, rows)
+def _side(model: Model, parts: list[_Part]) -> Side:
+    """One side of all parts, which are let go."""
+    rows, (outputs, target) = _joined([part.rows for part in parts]), _answers(parts)
+    if images := model.schema.images:
+        # What the plugin watches in a picture was measured while it was there; of other columns it says nothing.
+        watched = tabular_drift_columns(model.schema, rows)
+        for column in images:
+            watched |= _pictures_of(column.name, parts)
+        return Side(rows, watched, outputs, target, model.decision)
+    parts.clear()  # their memory, while the columns are watched
+    watched = find_task(model.problem.modality).drift_columns(model.schema, rows)
     return Side(rows, watched, outputs, target, model.decision)
+
+
+def _pictures_of(column: str, parts: Sequence[_Part]) -> dict[str, Array]:
+    """What is watched in the pictures of a column in all parts that have any; missing in the others."""
+    seen = [part.pictures[column] for part in parts if part.pictures[column]]
+    names = [name for name in (seen[0] if seen else ()) if all(name in each for each in seen)]
+    nothing: list[None] = [None]  # NaN among numbers
+    return {
+        name: np.concatenate(
+            [part.pictures[column].get(name, np.array(nothing * len(part), seen[0][name].dtype)) for part in parts]
+        )
+        for name in names
+    }
 
 
 def feature_frame(entries: Sequence[LoggedPrediction], columns: Sequence[str]) -> pd.DataFrame:

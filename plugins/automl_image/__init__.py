@@ -13,10 +13,11 @@ if TYPE_CHECKING:
 
 @hookimpl
 def automl_readers() -> list[Reader]:
-    """The reader of image folders."""
+    """The readers of image folders: those with a table that names the images first."""
     from automl_image.reading import ImageFolderReader
+    from automl_image.table_reading import ImageTableReader
 
-    return [ImageFolderReader()]
+    return [ImageTableReader(), ImageFolderReader()]
 
 
 @hookimpl

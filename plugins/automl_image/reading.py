@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from automl.data.class_folders import Listing, holds, list_classes, read_each
+from automl.data.left_alone import note_of_copies
 from automl.data.memory import table_limit
+from automl.data.pictures import is_readable
 from automl.data.reading import IMAGE_SUFFIXES, Reader, Table, Wanted, stem
 from automl.errors import SourceError
-from automl_image.decoding import is_readable
 
 IMAGE = "image"
 LABEL = "label"
@@ -34,7 +35,7 @@ class ImageFolderReader(Reader):
         import pandas as pd
 
         listing = list_classes(path, IMAGE_SUFFIXES)
-        images, labels = _packed(path, listing) if path.is_file() else _loose(path, listing)
+        images, labels, files = _packed(path, listing) if path.is_file() else _loose(path, listing)
         damaged = len(listing.entries) - len(images)
         if not images:
             raise _nothing_found(path, damaged, listing)
@@ -48,31 +49,35 @@ class ImageFolderReader(Reader):
             name=stem(path),
             target=LABEL if classes else None,
             kinds={IMAGE: "image"},
-            notes=_notes(damaged, listing, labels.count(None) if classes else 0),
+            notes=(*_notes(damaged, listing, labels.count(None) if classes else 0), *note_of_copies(path, listing)),
+            files=tuple(files),
         )
 
 
-def _loose(path: Path, listing: Listing) -> tuple[list[str], list[str | None]]:
-    """Paths and labels of the images on disk that can be read."""
+def _loose(path: Path, listing: Listing) -> tuple[list[str], list[str | None], list[str]]:
+    """Paths, labels and names of the images on disk that can be read."""
     good = [entry for entry in listing.entries if is_readable(str(path / entry.path))]
-    return [entry.path for entry in good], [entry.label for entry in good]
+    paths = [entry.path for entry in good]
+    return paths, [entry.label for entry in good], paths
 
 
-def _packed(path: Path, listing: Listing) -> tuple[list[bytes], list[str | None]]:
-    """Bytes and labels of the images in an archive that can be read."""
+def _packed(path: Path, listing: Listing) -> tuple[list[bytes], list[str | None], list[str]]:
+    """Bytes, labels and names of the images in an archive that can be read."""
     images: list[bytes] = []
     labels: list[str | None] = []
+    files: list[str] = []
     left = table_limit()
     for entry, image in zip(listing.entries, read_each(path, listing.entries, MOST_IMAGE_BYTES), strict=True):
         if image is not None and is_readable(image):
             images.append(image)
             labels.append(entry.label)
+            files.append(entry.path)
             left -= len(image)
         if left < 0:
             raise SourceError(
                 f"The images in {path} do not fit into memory.", "Unpack the archive and give the folder."
             )
-    return images, labels
+    return images, labels, files
 
 
 def _nothing_found(path: Path, damaged: int, listing: Listing) -> SourceError:

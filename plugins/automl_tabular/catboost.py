@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from automl.data.dataset import Array
+from automl.target import TargetScale, lesson, loss_of
 from automl.task import Architecture, Examples, Features, Learner, Parameters, ParameterValue, Problem, Progress
 from automl_tabular.boosting import Course, as_outputs, is_binary, threads_for
-from automl_tabular.target import TargetScale, lesson, loss_of
 
 if TYPE_CHECKING:
     import catboost

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from automl.data.dataset import Array
+from automl.target import TargetScale
 from automl.task import Problem
-from automl_tabular.target import TargetScale
 
 
 def goals(target: Array, problem: Problem, most: int) -> Array:

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from automl.data.dataset import Array
+from automl.target import TargetScale, lesson, loss_of
 from automl.task import Architecture, Examples, Features, Learner, Parameters, Problem, Progress
 from automl_tabular.boosting import MOST_ROUNDS, Course, as_outputs, is_binary, joined, steps_of, threads_for
-from automl_tabular.target import TargetScale, lesson, loss_of
 
 if TYPE_CHECKING:
     import lightgbm

@@ -13,10 +13,10 @@ from safetensors.numpy import load_file, save_file
 
 from automl.data.dataset import Array
 from automl.metrics.loss import quantile
+from automl.target import Lesson, TargetScale, lesson, loss_of
 from automl.task import Architecture, Examples, Features, Learner, Parameters, Problem, Progress
 from automl_tabular.dense import DenseEncoder, encoded, softmax
 from automl_tabular.logistic import descend
-from automl_tabular.target import Lesson, TargetScale, lesson, loss_of
 
 if TYPE_CHECKING:
     from optuna.trial import BaseTrial

@@ -11,9 +11,9 @@ import numpy as np
 from safetensors.numpy import load_file, save_file
 
 from automl.data.dataset import Array
+from automl.target import TargetScale, lesson, loss_of
 from automl.task import Architecture, Examples, Features, Learner, Parameters, Problem, Progress
 from automl_tabular.dense import DenseEncoder, encoded, softmax
-from automl_tabular.target import TargetScale, lesson, loss_of
 
 if TYPE_CHECKING:
     from optuna.trial import BaseTrial

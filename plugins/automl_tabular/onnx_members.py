@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from automl.data.dataset import Array
-from automl.data.schema import Column, Schema
+from automl.data.schema import Schema
 from automl.errors import PluginError
+from automl.model.onnx_columns import DOUBLE, FLOAT, code_of, shares_of, side_by_side, values_of
 from automl.model.onnx_graph import Graph, float32
-from automl.search.balance import BalancedLearner
+from automl.target import TargetScale
 from automl.task import Learner, Problem
 from automl_tabular.arithmetic import Arithmetic
 from automl_tabular.boosting import is_binary
@@ -23,13 +24,10 @@ from automl_tabular.linear import LinearLearner
 from automl_tabular.network import NetworkLearner
 from automl_tabular.onnx_trees import catboost_scores, forest_means, lightgbm_scores, xgboost_scores
 from automl_tabular.prepared import PreparedLearner
-from automl_tabular.target import TargetScale
 from automl_tabular.task import layout
 from automl_tabular.xgboost import XGBoostLearner
 
 OPERATORS = {"+": "Add", "-": "Sub", "*": "Mul", "/": "Div"}
-DOUBLE = 11  # TensorProto.DOUBLE
-FLOAT = 1  # TensorProto.FLOAT
 INT64 = 7  # TensorProto.INT64
 
 
@@ -53,15 +51,12 @@ def columns_of(schema: Schema, graph: Graph) -> Columns:
             )
     made = layout(schema)
     numbers = [graph.input(name, "number") for name in made.plain]
-    codes = [_code(schema.column(name), graph) for name in made.categories]
-    return Columns(_side_by_side(numbers, graph), _side_by_side(codes, graph))
+    codes = [code_of(schema.column(name), graph) for name in made.categories]
+    return Columns(side_by_side(numbers, graph), side_by_side(codes, graph))
 
 
 def answers_of(learner: Learner, problem: Problem, columns: Columns, graph: Graph) -> str:
     """What a learner answers: probabilities (rows, classes) or values (rows, 1). PluginError if it has no ONNX form."""
-    if isinstance(learner, BalancedLearner):
-        inner = answers_of(learner.learner, problem, columns, graph)
-        return _shares(graph.add("Mul", inner, graph.constant(float32(learner.correction))), graph)
     if isinstance(learner, PreparedLearner):
         assert learner.prepared is not None
         preparation = learner.prepared.preparation
@@ -74,26 +69,9 @@ def answers_of(learner: Learner, problem: Problem, columns: Columns, graph: Grap
     raise PluginError(f"A member of the kind {type(learner).__name__} has no ONNX form.")
 
 
-def _code(column: Column, graph: Graph) -> str:
-    """The code of a category's text, plus 1, as float32."""
-    text = graph.input(column.name, "text")
-    return graph.add(
-        "LabelEncoder",
-        text,
-        domain="ai.onnx.ml",
-        keys_strings=[*column.levels, ""],
-        values_floats=[*map(float, range(1, len(column.levels) + 1)), 0.0],
-        default_float=float(len(column.levels) + 1 if column.other else 0),
-    )
-
-
-def _side_by_side(values: Sequence[str], graph: Graph) -> str:
-    return graph.add("Concat", *values, axis=1) if values else ""
-
-
 def _joined(columns: Columns, graph: Graph) -> str:
     """The matrix of the trees: numbers, then codes."""
-    return _side_by_side([name for name in (columns.numbers, columns.codes) if name], graph)
+    return side_by_side([name for name in (columns.numbers, columns.codes) if name], graph)
 
 
 def _with_pairs(arithmetic: Arithmetic, columns: Columns, graph: Graph) -> Columns:
@@ -103,10 +81,10 @@ def _with_pairs(arithmetic: Arithmetic, columns: Columns, graph: Graph) -> Colum
         graph.add(OPERATORS[operation], _pick(columns.numbers, one, graph), _pick(columns.numbers, other, graph))
         for operation, one, other in arithmetic.pairs
     ]
-    pairs = _side_by_side(made, graph)
+    pairs = side_by_side(made, graph)
     # NaN where the result is infinite; NaN stays what it is.
     pairs = graph.add("Where", graph.add("IsInf", pairs), graph.constant(np.float32(np.nan)), pairs)
-    return Columns(_side_by_side([columns.numbers, pairs], graph), columns.codes)
+    return Columns(side_by_side([columns.numbers, pairs], graph), columns.codes)
 
 
 def _pick(matrix: str, column: int, graph: Graph) -> str:
@@ -123,21 +101,8 @@ def _probabilities(scores: str, problem: Problem, graph: Graph) -> str:
     return graph.add("Concat", first, second, axis=1)
 
 
-def _values(scaled: str, scale: TargetScale, graph: Graph) -> str:
-    """`TargetScale.backward`."""
-    stretched = graph.add("Mul", scaled, graph.constant(np.float32(scale.scale)))
-    values = graph.add("Add", stretched, graph.constant(np.float32(scale.center)))
-    return graph.add("Sub", graph.add("Exp", values), graph.constant(np.float32(1))) if scale.log else values
-
-
 def _settled(scores: str, problem: Problem, scale: TargetScale | None, graph: Graph) -> str:
-    return _probabilities(scores, problem, graph) if scale is None else _values(scores, scale, graph)
-
-
-def _shares(values: str, graph: Graph) -> str:
-    """Each row divided by its sum."""
-    axis = graph.constant(np.array([1], dtype=np.int64))
-    return graph.add("Div", values, graph.add("ReduceSum", values, axis, keepdims=1))
+    return _probabilities(scores, problem, graph) if scale is None else values_of(scores, scale, graph)
 
 
 def _scores(problem: Problem) -> int:
@@ -168,8 +133,8 @@ def _forest(learner: ForestLearner, problem: Problem, columns: Columns, graph: G
     assert learner.trees is not None
     means = forest_means(learner.trees, graph, _joined(columns, graph))
     if learner.scale is not None:
-        return _values(means, learner.scale, graph)
-    return _shares(graph.add("Mul", means, graph.constant(float32(learner.class_weights))), graph)
+        return values_of(means, learner.scale, graph)
+    return shares_of(graph.add("Mul", means, graph.constant(float32(learner.class_weights))), graph)
 
 
 def _linear(learner: LinearLearner, problem: Problem, columns: Columns, graph: Graph) -> str:
@@ -178,7 +143,7 @@ def _linear(learner: LinearLearner, problem: Problem, columns: Columns, graph: G
     scores = graph.add("Add", graph.add("MatMul", matrix, _wide(learner.weights, graph)), _wide(learner.bias, graph))
     if learner.scale is None:
         return graph.add("Cast", graph.add("Softmax", scores, axis=1), to=FLOAT)
-    return _values(graph.add("Cast", scores, to=FLOAT), learner.scale, graph)
+    return values_of(graph.add("Cast", scores, to=FLOAT), learner.scale, graph)
 
 
 def _network(learner: NetworkLearner, problem: Problem, columns: Columns, graph: Graph) -> str:
@@ -196,7 +161,7 @@ def _network(learner: NetworkLearner, problem: Problem, columns: Columns, graph:
     answers = graph.add("Softmax", scores, axis=2) if learner.scale is None else scores
     mean = graph.add("ReduceMean", answers, graph.constant(np.array([0], dtype=np.int64)), keepdims=0)
     mean = graph.add("Cast", mean, to=FLOAT)
-    return mean if learner.scale is None else _values(mean, learner.scale, graph)
+    return mean if learner.scale is None else values_of(mean, learner.scale, graph)
 
 
 def _dense(encoder: DenseEncoder, columns: Columns, graph: Graph) -> str:

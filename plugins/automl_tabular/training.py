@@ -17,6 +17,7 @@ from torch.nn import functional
 from automl.data.dataset import Array
 from automl.metrics import Loss
 from automl.task import Progress
+from automl_tabular.quicker import quicker
 
 if TYPE_CHECKING:
     from automl_tabular.network import NetworkParameters
@@ -27,6 +28,8 @@ WARM_UP = 0.1  # share of the steps in which the learning rate rises
 CHECKED_ROWS = 4_096  # of a validation at a time
 TIME_SHARE = 0.95  # of the time until the deadline; the rest is for looking at the validation rows
 WORTH = 1e-3  # relative gain in validation loss that counts as progress; any gain is kept all the same
+
+TRIED_ROWS, TRIED_STEPS = 256, 20  # on a device, to see how quick it is
 
 LossOf = Callable[[Tensor, Tensor, Tensor], Tensor]
 
@@ -123,9 +126,13 @@ def train_network(
     """
     torch.set_num_threads(progress.threads)
     torch.manual_seed(seed)
-    network = Members(train.inputs.shape[1], outputs, parameters).to(progress.device)
-    data, checked = _tensors(train, progress.device), _tensors(valid, progress.device)
+    network = Members(train.inputs.shape[1], outputs, parameters)
     loss_of = _loss_of(loss)
+    device = quicker(
+        "network", train.inputs.size, progress, lambda device: _seconds_on(device, network, train, loss_of, parameters)
+    )
+    network = network.to(device)
+    data, checked = _tensors(train, device), _tensors(valid, device)
     optimizer = _optimizer(network, parameters)
     pace = _Pace.plan(len(train.goals), parameters.learning_rate, progress)
     best, best_state, best_epoch, since_better = math.inf, copy.deepcopy(network.state_dict()), 0, 0
@@ -151,6 +158,26 @@ def train_network(
     if not progress.steps:
         network.load_state_dict(best_state)
     return Trained(network.tensors(), epoch if progress.steps else max(best_epoch, 1))
+
+
+def _seconds_on(device: str, network: Members, train: Batch, loss_of: LossOf, parameters: NetworkParameters) -> float:
+    """How long some steps take a copy of the network, once the first is made."""
+    tried = copy.deepcopy(network).to(device)
+    few = slice(min(TRIED_ROWS, len(train.goals)))
+    weights = None if train.weights is None else train.weights[few]
+    inputs, goals, counts = _tensors(Batch(train.inputs[few], train.goals[few], weights), device)
+    optimizer = _optimizer(tried, parameters)
+    began = 0.0
+    with torch.random.fork_rng():  # the training draws as if nothing had been tried
+        for step in range(TRIED_STEPS + 1):
+            optimizer.zero_grad()
+            loss = loss_of(tried(inputs), goals, counts)
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimizer.step()
+            if step in (0, TRIED_STEPS):
+                loss.item()  # waits for the device
+                began = began or time.perf_counter()
+    return time.perf_counter() - began
 
 
 @dataclass

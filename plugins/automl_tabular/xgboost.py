@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ctypes
 import json
+import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from automl.data.dataset import Array
+from automl.target import TargetScale, lesson, loss_of
 from automl.task import Architecture, Examples, Features, Learner, Parameters, Problem, Progress
 from automl_tabular.boosting import MOST_ROUNDS, Course, as_outputs, is_binary, joined, steps_of, threads_for
-from automl_tabular.target import TargetScale, lesson, loss_of
+from automl_tabular.quicker import quicker
 
 if TYPE_CHECKING:
     import xgboost
@@ -25,6 +28,7 @@ LOSSES = {
     "relative": ("reg:absoluteerror", "mae"),
     "quantile": ("reg:quantileerror", "quantile"),
 }
+TRIED_ROUNDS = 5  # on a device, to see how quick it is
 PREDICT = json.dumps(
     {"type": 0, "training": False, "iteration_begin": 0, "iteration_end": 0, "missing": float("nan")}
     | {"strict_shape": False, "cache_id": 0}
@@ -52,15 +56,17 @@ class XGBoostLearner:
         if not progress.steps:
             matrix = _matrix(valid.features, taught.valid_target, taught.valid_weights, progress.threads)
             checks = [(matrix, "valid")]
+        settings = {
+            **self._objective(),
+            **self.parameters,
+            "tree_method": "hist",
+            "nthread": progress.threads,
+            "verbosity": 0,
+        }
+        cells = data.num_row() * data.num_col()
+        device = quicker("xgboost", cells, progress, lambda device: _seconds_on(device, settings, data))
         booster = xgboost.train(
-            {
-                **self._objective(),
-                **self.parameters,
-                "tree_method": "hist",
-                "device": progress.device if progress.device.startswith("cuda") else "cpu",
-                "nthread": progress.threads,
-                "verbosity": 0,
-            },
+            {**settings, "device": device},
             data,
             num_boost_round=progress.steps or MOST_ROUNDS,
             evals=checks,
@@ -144,6 +150,16 @@ def _matrix(features: Features, target: Array, weights: Array | None, threads: i
         enable_categorical=True,
         nthread=threads,
     )
+
+
+def _seconds_on(device: str, settings: Mapping[str, Any], data: xgboost.DMatrix) -> float:
+    """How long some rounds take, once the data is there."""
+    import xgboost
+
+    xgboost.train({**settings, "device": device}, data, num_boost_round=1)
+    began = time.perf_counter()
+    xgboost.train({**settings, "device": device}, data, num_boost_round=TRIED_ROUNDS)
+    return time.perf_counter() - began
 
 
 def _follow(course: Course) -> xgboost.callback.TrainingCallback:

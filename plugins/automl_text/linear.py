@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 MOST_ITERATIONS = 60
 # These cost less than the vocabulary did, and make a model of what would be a constant without them.
 FEWEST_ITERATIONS = 10
+ROUND = 0.1  # deviations of the target
 
 # (rows, outputs) -> the loss summed over the rows, and its gradient, (rows, outputs)
 Loss = Callable[[Array], tuple[float, Array]]
@@ -97,11 +98,23 @@ def cross_entropy(target: Array, weights: Array) -> Loss:
     return loss
 
 
-def squares(target: Array) -> Loss:
-    """Half the squared error of a single output for numbers."""
+def squares(target: Array, weights: Array) -> Loss:
+    """Half the squared error of a single output for numbers, each row counting as much as its weight."""
 
     def loss(outputs: Array) -> tuple[float, Array]:
         slope = outputs - target[:, None]
-        return 0.5 * float((slope**2).sum()), slope
+        return 0.5 * float(slope[:, 0] ** 2 @ weights), slope * weights[:, None]
+
+    return loss
+
+
+def pinball(target: Array, weights: Array, alpha: float) -> Loss:
+    """The pinball loss of a single output for a quantile, rounded within ROUND of 0 (Huber 1964)."""
+
+    def loss(outputs: Array) -> tuple[float, Array]:
+        error = target - outputs[:, 0]
+        side = 2 * weights * np.where(error > 0, alpha, 1 - alpha)
+        inner = np.clip(error, -ROUND, ROUND)
+        return float(side @ (inner * (error - inner / 2))) / ROUND, (-side * inner / ROUND)[:, None]
 
     return loss

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from automl.data.class_folders import Listing, holds, list_classes, read_each
 from automl.data.encoding import text_of
+from automl.data.left_alone import note_of_copies
 from automl.data.reading import Reader, Table, Wanted, stem
 from automl.errors import SourceError
 
@@ -37,19 +38,20 @@ class TextFolderReader(Reader):
         listing = list_classes(path, SUFFIXES)
         raw = read_each(path, listing.entries, MOST_TEXT_BYTES)
         texts = [None if content is None else text_of(content) for content in raw]
-        kept = [(text, entry.label) for text, entry in zip(texts, listing.entries, strict=True) if text is not None]
+        kept = [(text, entry) for text, entry in zip(texts, listing.entries, strict=True) if text is not None]
         if not kept:
             raise SourceError(f"None of the {len(texts):,} files in {path} is a text.", "Are they damaged?")
         columns = {TEXT: pd.Series([text for text, _ in kept], dtype="str")}
         if listing.labelled:
-            columns[LABEL] = pd.Series([label for _, label in kept], dtype="str")
+            columns[LABEL] = pd.Series([entry.label for _, entry in kept], dtype="str")
         return Table(
             pd.DataFrame(columns),
             base=path.resolve() if path.is_dir() else path.resolve().parent,
             name=stem(path),
             target=LABEL if listing.labelled else None,
             kinds={TEXT: "text"},
-            notes=_notes(listing, len(texts) - len(kept)),
+            notes=(*_notes(listing, len(texts) - len(kept)), *note_of_copies(path, listing)),
+            files=tuple(entry.path for _, entry in kept),
         )
 
 

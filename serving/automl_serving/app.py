@@ -38,7 +38,7 @@ def make_app(served: ServedModel, context: Context) -> ASGIApp:
     served.contract.complete(app.openapi(), context.options)
     describe_access(app.openapi(), context.options)
     install_handlers(app)
-    return Gate(app, context.options, direct)
+    return Gate(app, context.options, direct, forms=served.sees_pictures)
 
 
 def _description(served: ServedModel) -> str:

@@ -16,14 +16,13 @@ from typing import Any
 
 from automl.data.cells import as_moment, as_number, as_truth, is_missing_feature
 from automl.data.columns import level_reader
+from automl.data.pictures import FORMATS, MOST_PIXELS
 from automl.data.schema import Column
 from automl_serving.settings import Options
 
 Check = Callable[[Any], Any]
 
 LONGEST_SHORT = 200  # characters of a text that is to be read as a number, a date or a truth value
-MOST_PIXELS = 25_000_000  # of an image, known from its header before anything is decoded
-IMAGE_FORMATS = ("BMP", "GIF", "JPEG", "PNG", "TIFF", "WEBP")  # no exotic decoder meets a stranger's bytes
 
 
 class CellError(Exception):
@@ -119,32 +118,33 @@ def _text(column: Column, options: Options) -> Check:
 
 
 def _image(column: Column, options: Options) -> Check:
-    expected = f"an image file (PNG, JPEG, …) as base64 text, {_OR_NULL}"
+    expected = f"an image file (PNG, JPEG, …) as base64 text or as a file of a form, {_OR_NULL}"
 
     def check(value: Any) -> Any:
-        if value is None or value == "":
+        if value is None or value in ("", b""):
             return None
-        if not isinstance(value, str):
+        if not isinstance(value, str | bytes):
             raise CellError("wrong_type", expected)
         try:
-            picture = base64.b64decode(value, validate=True)
+            picture = value if isinstance(value, bytes) else base64.b64decode(value, validate=True)
         except (binascii.Error, ValueError) as error:
             raise CellError("not_base64", f"{expected}; paths and addresses are not read") from error
-        _check_picture(picture, expected)
+        if pixels_of(picture, expected) > MOST_PIXELS:
+            raise CellError("too_many_pixels", f"an image of at most {MOST_PIXELS // 1_000_000} million pixels")
         return picture
 
     return check
 
 
-def _check_picture(picture: bytes, expected: str) -> None:
-    """Refuse what is no image or would need too much memory, from its header alone."""
+def pixels_of(picture: bytes, expected: str = "") -> int:
+    """The pixels of an image, from its header alone: nothing is decoded. Raises CellError for what is no image."""
     from PIL import Image
 
     Image.init()  # without it, only the decoders used so far are found
-    known = [form for form in IMAGE_FORMATS if form in Image.OPEN]
+    known = [form for form in FORMATS if form in Image.OPEN]  # no exotic decoder meets a stranger's bytes
     try:
         with Image.open(io.BytesIO(picture), formats=known) as opened:
-            width, height = opened.size
+            return int(opened.width * opened.height)
     except (
         OSError,
         ValueError,
@@ -153,8 +153,6 @@ def _check_picture(picture: bytes, expected: str) -> None:
         Image.DecompressionBombWarning,
     ) as error:
         raise CellError("not_an_image", expected) from error
-    if width * height > MOST_PIXELS:
-        raise CellError("too_many_pixels", f"an image of at most {MOST_PIXELS // 1_000_000} million pixels")
 
 
 def _is_plain(value: Any, longest: int, expected: str) -> bool:
@@ -193,7 +191,7 @@ _EXPECTED = {
     "boolean": "a truth value",
     "datetime": "a date or time",
     "text": "a text",
-    "image": "an image file as base64 text",
+    "image": "an image file as base64 text or as a file of a form",
 }
 _KINDS: dict[str, Callable[[Column, Options], Check]] = {
     "number": _number,

@@ -33,13 +33,13 @@ HEAD = '''"""A client of the model {name}, version {number}. {mark}; needs nothi
 
 from __future__ import annotations
 
-import json
+{imports}import json
 import urllib.error
 import urllib.request
 from collections.abc import Sequence
 from typing import Any, Literal, NotRequired, TypedDict, cast
 
-__all__ = ["EXAMPLE", "Client", "NoAnswer", "Overloaded", "Refused", "ServiceError"]
+__all__ = ["EXAMPLE", "Client", "NoAnswer", "Overloaded", "Refused", "ServiceError"{names}]
 
 '''
 
@@ -81,6 +81,14 @@ class Client:
         self._url = url.rstrip("/")
         self._key = key
         self._timeout = timeout
+'''
+
+PICTURE = '''
+
+def picture(path: str) -> str:
+    """An image file as it is sent: base64 text."""
+    with open(path, "rb") as file:
+        return base64.b64encode(file.read()).decode("ascii")
 '''
 
 TRANSPORT = '''
@@ -153,11 +161,15 @@ def client_source(openapi: Mapping[str, Any], name: str, number: int) -> str:
     row, example = _row_of(openapi, components)
     told = [part for one in operations for part in (_body(one.body, components), one.answer)]
     classes = classes_of(components, [row, *references_in(told)])
+    columns = components[row.rpartition("/")[2]]["properties"].values()
+    pictures = any(column.get("contentEncoding") == "base64" for column in columns)
+    imports, names = ("import base64\n", ', "picture"') if pictures else ("", "")
     cells = "".join(f"    {source_of(column)}: {source_of(cell)},\n" for column, cell in example.items())
     parts = [
-        HEAD.format(name=name, number=number, mark=MARK),
+        HEAD.format(name=name, number=number, mark=MARK, imports=imports, names=names),
         "\n".join(f"\n{each}" for each in classes),
         f"\n\n{comment('A row that is answered.', '')}EXAMPLE: {type_of({'$ref': row})} = {{\n{cells}}}\n\n",
+        PICTURE if pictures else "",
         ERRORS,
         *(_method(operation, components) for operation in operations),
         TRANSPORT,

@@ -12,10 +12,11 @@ from automl.data.cells import as_number, as_text, is_missing_feature
 from automl.data.schema import Column, Schema
 from automl.model.intervals import COVERAGE
 from automl_serving.flags import Flagger
+from automl_serving.form import MEDIA_TYPE
 from automl_serving.reading import Cells as Cells  # others know it from here
 from automl_serving.reading import RowReader
 from automl_serving.settings import Options
-from automl_serving.words import COMPONENTS, KEY_TEXT, as_markdown, words_of
+from automl_serving.words import COMPONENTS, KEY_TEXT, as_markdown, form_words_of, words_of
 
 # A grey pixel: an image column's example must be short enough to read in a page.
 TINY_IMAGE = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNoAAAAggCBd81ytgAAAABJRU5ErkJggg=="
@@ -62,12 +63,18 @@ class Contract:
         schemas = spec["components"]["schemas"]
         schemas |= COMPONENTS
         schemas["Row"] = self._row(options)
+        forms = any(column.kind == "image" for column in self.columns)
+        if forms:
+            schemas["Form"] = self._form(options)
         for item in spec["paths"].values():
-            body = item.get("post", {}).get("requestBody", {}).get("content", {}).get("application/json", {})
+            content = item.get("post", {}).get("requestBody", {}).get("content", {})
+            body = content.get("application/json", {})
             if ROWS_LIMIT in body:
                 most = body.pop(ROWS_LIMIT)
                 schemas[body["schema"]["$ref"].rpartition("/")[2]] = _rows(most, options)
                 body["example"] = {"rows": [self.example]}
+                if forms:
+                    content[MEDIA_TYPE] = {"schema": {"$ref": "#/components/schemas/Form"}}
 
     def _row(self, options: Options) -> dict[str, Any]:
         needed = [column.name for column in self.columns if not column.nullable]
@@ -79,6 +86,15 @@ class Contract:
             "description": "one row; a column that is not required had missing values in training",
         }
         return row if needed else {**row, "anyOf": [{"required": [column.name]} for column in self.columns]}
+
+    def _form(self, options: Options) -> dict[str, Any]:
+        row = self._row(options)
+        properties = {
+            **{name: {"type": "string"} for name in _key(options)},
+            **{column.name: form_words_of(column, options) for column in self.columns},
+        }
+        said = "one row, images as files and other cells as text; for more rows, each part as often as there are rows"
+        return {**row, "properties": properties, "description": said}
 
 
 def _key(options: Options) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from automl.errors import DataError
 from automl.model.explain import METHOD, Explainer, Explanation
 from automl_serving.context import Context
 from automl_serving.contract import CLASS_TYPES, body_of
+from automl_serving.form import is_form
 from automl_serving.gate import Answering
 from automl_serving.predicting import read_rows, unusable
 from automl_serving.problems import OF_BODIES, Refused, error_answer, place_of
@@ -47,16 +48,16 @@ def add_explain(app: FastAPI, served: ServedModel, context: Context) -> Answerin
     def explain_rows(rows: list[Cells]) -> list[Explanation]:
         return explainer.explain(rows, MOST_EFFECTS, most_answers)
 
-    async def answer(body: bytes) -> Response:
+    async def answer(body: bytes, content_type: str) -> Response:
         try:
-            rows = await read_rows(reader, body)
+            rows = await read_rows(reader, body, content_type)
             reader.take_keys(rows)  # nothing is logged
             async with one_at_a_time:
                 explanations = await run_in_threadpool(explain_rows, rows)
         except Refused as refused:
             return refused.answer
         except DataError as error:
-            return await run_in_threadpool(unusable, served, rows, error)
+            return await run_in_threadpool(unusable, served, rows, error, not is_form(content_type))
         except Exception as error:  # a defect, ours or a plugin's: its place is logged, the row is not
             logger.error("explaining failed: %s\n%s", type(error).__name__, place_of(error))
             return error_answer(500, "The explanation failed; the server's log says where.")
@@ -69,7 +70,7 @@ def add_explain(app: FastAPI, served: ServedModel, context: Context) -> Answerin
         return Response(to_json(record), media_type="application/json")
 
     async def explain(request: Request) -> Response:
-        return await answer(await request.body())
+        return await answer(await request.body(), request.headers.get("content-type", ""))
 
     app.add_api_route(
         "/explain",

@@ -10,35 +10,43 @@ from typing import TypeAlias
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from automl_serving.form import MEDIA_TYPE
+from automl_serving.guard import is_foreign
 from automl_serving.observed import path_of
 from automl_serving.problems import error_answer
 from automl_serving.settings import Options
 
-Answering: TypeAlias = Callable[[bytes], Awaitable[Response]]
+Answering: TypeAlias = Callable[[bytes, str], Awaitable[Response]]  # of a body and its content type
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 MOST_HEADERS = 100
 MOST_HEADER_BYTES = 32 * 1024
-JSON, CSV = b"application/json", b"text/csv"
+JSON, CSV, FORM = b"application/json", b"text/csv", MEDIA_TYPE.encode()
 
 
 class Gate:
     """Reads the body up to `options.max_body_mb`, then hands it to the app in one piece.
 
-    `direct` has paths whose posts need nothing but their JSON body: they are answered past the app's machinery, which
-    takes longer than a prediction does. What is posted must be JSON, or CSV where the app takes it. Asking for such a
-    type also keeps a foreign web page in the user's browser from posting here, because only "simple" types may be
-    posted across origins unasked.
+    `direct` has paths whose posts need nothing but their body: they are answered past the app's machinery, which takes
+    longer than a prediction does. What is posted must be JSON, CSV where the app takes it, or a form to direct paths if
+    they take `forms`. Asking for JSON or CSV also keeps a foreign web page in the user's browser from posting here,
+    because only "simple" types may be posted across origins unasked. A form is one of these, so it must not come from
+    another origin.
     """
 
     def __init__(
-        self, app: ASGIApp, options: Options | None = None, direct: Mapping[str, Answering] | None = None
+        self,
+        app: ASGIApp,
+        options: Options | None = None,
+        direct: Mapping[str, Answering] | None = None,
+        forms: bool = False,
     ) -> None:
         self._app = app
         options = options or Options()
         self._most_bytes = int(options.max_body_mb * 1024 * 1024)
         self._seconds = options.body_seconds
         self._direct = direct or {}
+        self._forms = forms
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -53,18 +61,28 @@ class Gate:
             return
         headers = dict(scope["headers"])
         direct = self._direct.get(path_of(scope)) if method == "POST" else None
-        if method == "POST":
-            kind = headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
-            if kind != JSON and (direct is not None or kind != CSV) and (kind or _has_body(headers)):
-                await error_answer(415, "The content type must be application/json.")(scope, receive, send)
-                return
+        refusal = self._unlike(headers, direct is not None) if method == "POST" else None
+        if refusal is not None:
+            await refusal(scope, receive, send)
+            return
         body = await self._body(headers, receive)
         if isinstance(body, Response):
             await body(scope, receive, send)
         elif body is not None and direct is not None:
-            await (await direct(body))(scope, receive, send)
+            kind = headers.get(b"content-type", b"").decode("latin-1")
+            await (await direct(body, kind))(scope, receive, send)
         elif body is not None:
             await self._pass(scope, _replay(body, receive), send)
+
+    def _unlike(self, headers: Mapping[bytes, bytes], direct: bool) -> Response | None:
+        """The refusal of a post by its content type, if it has one that is not taken."""
+        kind = headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
+        forms = direct and self._forms
+        if kind == FORM and forms:
+            return error_answer(403, "Pages of other origins may not post forms.") if is_foreign(headers) else None
+        if kind == JSON or (kind == CSV and not direct) or not (kind or _has_body(headers)):
+            return None
+        return error_answer(415, f"The content type must be application/json{f' or {MEDIA_TYPE}' if forms else ''}.")
 
     async def _pass(self, scope: Scope, receive: Receive, send: Send) -> None:
         # The app has answered a defect and logged it, without what the server's own report would tell.

@@ -166,13 +166,17 @@ def describe_access(document: dict[str, Any], options: Options) -> None:
 
 def _foreign(method: str, headers: Mapping[bytes, bytes]) -> JSONResponse | None:
     """The refusal of what a foreign page in a browser of this machine sends here."""
-    host = headers.get(b"host", b"")
-    if not LOCAL_HOST.fullmatch(host):
+    if not LOCAL_HOST.fullmatch(headers.get(b"host", b"")):
         return error_answer(421, "This server answers to localhost only.")
-    origin = headers.get(b"origin")
-    if origin is not None and method not in SAFE_METHODS and origin.partition(b"://")[2] != host:
+    if method not in SAFE_METHODS and is_foreign(headers):
         return error_answer(403, "Pages of other origins may not post here.")
     return None
+
+
+def is_foreign(headers: Mapping[bytes, bytes]) -> bool:
+    """Does a browser say that a page of another origin sends this?"""
+    origin = headers.get(b"origin")
+    return origin is not None and origin.partition(b"://")[2] != headers.get(b"host", b"")
 
 
 def _key_in(headers: Mapping[bytes, bytes]) -> str:

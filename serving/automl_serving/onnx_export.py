@@ -1,27 +1,37 @@
 """`automl export --format onnx`: a whole model, from raw cells to answers, as one graph, checked before it is kept.
 
-Inputs, all (rows, 1), by the names of the columns: a number or a truth (1 or 0) as float32, NaN when missing; a
-category as text, "" when missing. Outputs: `prediction` (rows,) and, of a classifier, `probabilities` (rows, classes).
-Only what the task plugin and the libraries can say in ONNX is written; for the rest there is a refusal that names it.
+Inputs by the names of the columns, all (rows, 1) but images: a number or a truth (1 or 0) as float32, NaN when missing;
+a category as text, "" when missing; a text as it is; a moment as float64 seconds since 1970; an image as uint8 (rows,
+side, side, 3), red, green and blue, made as `automl.data.pictures.decode` makes it. Outputs: `prediction` (rows,) and,
+of a classifier, `probabilities` (rows, classes). Only what the task plugin and the libraries can say in ONNX is
+written; for the rest there is a refusal that names it. A graph that reads texts needs onnxruntime-extensions where it
+runs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from automl.data.dataset import Array, Rows, conform
-from automl.data.schema import Column, Schema
+from automl.data.schema import Column
 from automl.errors import ArtifactError, OptionError, PluginError, nearest
 from automl.hooks import find_task
 from automl.model.artifact import load_model, read_selftest
 from automl.model.model import Model
+from automl.model.onnx_columns import shares_of
 from automl.model.onnx_graph import Graph, float32
+from automl.search.balance import BalancedLearner
 from automl.store import Version
+from automl.task import Learner
+
+if TYPE_CHECKING:
+    from onnxruntime import SessionOptions
 
 FORMATS = ("onnx",)
 NEEDED = ("onnx", "onnxruntime")
@@ -82,8 +92,7 @@ def _write(model: Model, version: Version) -> bytes:
         raise PluginError(f"A column is called {taken[0]!r}, as an output of the graph.", "Rename it, and fit again.")
     if not model.members:
         raise PluginError(f"{version.name} answers the same to every row.", "Fit it for longer.")
-    learners = [learner for member in model.members for learner in member.learners]
-    answers = iter(find_task(model.problem.modality).onnx_answers(model.problem, learners, graph))
+    answers = iter(_answers(model, [each for member in model.members for each in member.learners], graph))
     total = sum(member.weight for member in model.members)
     parts = [
         graph.add("Mul", next(answers), graph.constant(float32(member.weight / total / len(member.learners))))
@@ -95,9 +104,9 @@ def _write(model: Model, version: Version) -> bytes:
     if schema.task == "regress":
         flat = graph.add("Squeeze", mixed, graph.constant(np.array([1], dtype=np.int64)))
         return bytes(graph.finish({"prediction": (flat, TensorProto.FLOAT, 0)}, about).SerializeToString())
-    shares = _shares(mixed, graph)
+    shares = shares_of(mixed, graph)
     if model.temperature != 1.0:
-        shares = _shares(graph.add("Pow", shares, graph.constant(float32(1 / model.temperature))), graph)
+        shares = shares_of(graph.add("Pow", shares, graph.constant(float32(1 / model.temperature))), graph)
     weighed = graph.add("Mul", shares, graph.constant(float32(model.decision))) if model.decision else shares
     winner = graph.add("ArgMax", weighed, axis=1, keepdims=0)
     label = graph.add("Gather", graph.constant(_classes(model)), winner, axis=0)
@@ -109,14 +118,21 @@ def _write(model: Model, version: Version) -> bytes:
     return bytes(graph.finish(outputs, about).SerializeToString())
 
 
+def _answers(model: Model, learners: Sequence[Learner], graph: Graph) -> list[str]:
+    """The value of each learner's answers; those of balanced ones are put right."""
+    inner = [each.learner if isinstance(each, BalancedLearner) else each for each in learners]
+    answers = find_task(model.problem.modality).onnx_answers(model.problem, inner, graph)
+    return [
+        shares_of(graph.add("Mul", answer, graph.constant(float32(each.correction))), graph)
+        if isinstance(each, BalancedLearner)
+        else answer
+        for each, answer in zip(learners, answers, strict=True)
+    ]
+
+
 def _classes(model: Model) -> Array:
     kinds: Mapping[str, type] = {"str": object, "int": np.int64, "float": np.float64, "bool": np.bool_}
     return np.array(model.classes, dtype=kinds[model.schema.class_type])
-
-
-def _shares(values: str, graph: Graph) -> str:
-    axis = graph.constant(np.array([1], dtype=np.int64))
-    return graph.add("Div", values, graph.add("ReduceSum", values, axis, keepdims=1))
 
 
 def _gap(content: bytes, model: Model, rows: Rows) -> float:
@@ -126,8 +142,9 @@ def _gap(content: bytes, model: Model, rows: Rows) -> float:
     """
     import onnxruntime
 
-    session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
-    given = inputs_of(model.schema, rows)
+    session = onnxruntime.InferenceSession(content, session_options(), providers=["CPUExecutionProvider"])
+    known = inputs_of(model, rows)
+    given = {each.name: known[each.name] for each in session.get_inputs()}
     answers = dict(zip([output.name for output in session.get_outputs()], session.run(None, given), strict=True))
     expected = model.outputs(rows)
     if model.schema.task == "regress":
@@ -140,14 +157,31 @@ def _gap(content: bytes, model: Model, rows: Rows) -> float:
     return float(np.abs(answers["probabilities"] - expected).max())
 
 
-def inputs_of(schema: Schema, rows: Rows) -> dict[str, Array]:
+def session_options() -> SessionOptions:
+    """For a session of onnxruntime: with the operators that split texts into tokens, where they are installed."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    if find_spec("onnxruntime_extensions") is not None:
+        from onnxruntime_extensions import get_library_path
+
+        options.register_custom_ops_library(get_library_path())
+    return options
+
+
+def inputs_of(model: Model, rows: Rows) -> dict[str, Array]:
     """Conformed rows as the graph takes them, by column."""
-    return {
-        column.name: (
-            _texts(column, rows[column.name]) if column.kind == "category" else float32(rows[column.name])[:, None]
-        )
-        for column in schema.used
-    }
+    given = find_task(model.problem.modality).onnx_inputs(model.schema, rows)
+    return {each.name: given[each.name] if each.name in given else _cells(each, rows) for each in model.schema.used}
+
+
+def _cells(column: Column, rows: Rows) -> Array:
+    """(rows, 1), of the type that `automl.model.onnx_columns` gives the column."""
+    cells = rows[column.name]
+    if column.kind == "category":
+        return _texts(column, cells)
+    types = {"text": object, "datetime": np.float64}
+    return np.asarray(cells, dtype=types.get(column.kind, np.float32))[:, None]
 
 
 def _texts(column: Column, codes: Array) -> Array:

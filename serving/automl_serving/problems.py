@@ -26,7 +26,7 @@ class FieldProblem(BaseModel):
 
     row: int | None = Field(description="counts from 0; null for what is not in a row")
     field: str
-    pointer: str = Field(description="JSON pointer (RFC 6901) into the body")
+    pointer: str = Field(description="JSON pointer (RFC 6901) into the body; empty for a body that is not JSON")
     code: str
     got: str = Field(description="what kind of value came")
     expected: str
@@ -72,7 +72,7 @@ _MEANINGS: Mapping[int, str] = {
     408: "The body did not come in time",
     409: "It contradicts what is there",
     413: "The body is too large",
-    415: "The content type is not application/json",
+    415: "The content type is not one that is taken here",
     421: "The host name is not one of this machine's",
     422: "Values that do not fit the schema; each field is named",
     429: "Too many requests; Retry-After says when to come again",
@@ -134,6 +134,8 @@ def kind_of(value: Any) -> str:
         return "a number"
     if isinstance(value, str):
         return f"a text of {len(value):,} characters" if len(value) != 1 else "a text of one character"
+    if isinstance(value, bytes):
+        return f"a file of {len(value):,} bytes"
     return "a list" if isinstance(value, list) else "an object"
 
 

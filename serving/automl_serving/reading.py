@@ -12,9 +12,11 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any, TypeAlias
 
+from automl.data.pictures import MOST_PIXELS
 from automl.data.schema import Column
 from automl.store.labels import LONGEST_KEY, as_key
-from automl_serving.cells import CellError, check_of, expected_of
+from automl_serving.cells import CellError, check_of, expected_of, pixels_of
+from automl_serving.form import Part, read_form
 from automl_serving.problems import MOST_FIELDS, FieldProblem, Refused, kind_of, pointer_to, refused_fields, shown_name
 from automl_serving.settings import Options
 
@@ -22,6 +24,7 @@ Cells: TypeAlias = dict[str, Any]
 
 MOST_DEEP = 32  # levels of nesting
 MOST_COUNTED = 1_000  # problems of one request
+MOST_PICTURES = 10  # of the largest size that one request may hold; of smaller ones as many as have no more pixels
 _ROWS = 'an object with the rows: {"rows": [{…}]}'
 KEY_EXPECTED = f"a text of 1 to {LONGEST_KEY} characters, a whole number, or null"
 _ROW = "an object of column names and values"
@@ -60,7 +63,7 @@ def parse(body: bytes) -> Any:
 
 
 class RowReader:
-    """Reads the rows of one model version: `{"rows": [{column: cell}]}`, or one row without the list.
+    """Reads the rows of one model version: `{"rows": [{column: cell}]}`, or one row without the list; or a form.
 
     A column that had missing cells in training may be absent, which means null. Compiled once, at load.
     """
@@ -68,6 +71,7 @@ class RowReader:
     def __init__(self, columns: Sequence[Column], options: Options, most_rows: int | None = None) -> None:
         self._columns = tuple((column.name, check_of(column, options), column) for column in columns)
         self._names = frozenset(column.name for column in columns)
+        self._images = tuple(column.name for column in columns if column.kind == "image")
         self._key = options.key_column
         # A key that is no column of the model stands in a row as a further field, until it is taken out of it.
         self._beside = "" if self._key in self._names else self._key
@@ -85,6 +89,13 @@ class RowReader:
         """The rows of a body. Raises Refused: 400 for what is not JSON, 422 for what does not fit."""
         return self.rows(parse(body))
 
+    def read_form(self, body: bytes, content_type: str) -> list[Cells]:
+        """The rows of a form (see automl_serving.form). Raises Refused like `read`."""
+        found = _Findings(pointed=False)
+        rows = self._rows_of(read_form(body, content_type), found)
+        found.end_if_any()
+        return self.rows({"rows": rows}, pointed=False)
+
     def take_keys(self, rows: Sequence[Cells]) -> list[str | None] | None:
         """The keys of rows that were read, taken out where they are no column of the model; None if none are wanted."""
         if not self._key:
@@ -93,15 +104,45 @@ class RowReader:
             return [as_key(row.pop(self._beside, None)) for row in rows]
         return [as_key(row[self._key]) for row in rows]
 
-    def rows(self, document: Any) -> list[Cells]:
-        """The rows of a parsed body; images come out as bytes, further fields are left out. Raises Refused."""
-        found = _Findings()
+    def rows(self, document: Any, pointed: bool = True) -> list[Cells]:
+        """The rows of a parsed body; images come out as bytes, further fields are left out. Raises Refused.
+
+        `pointed`: problems say where in the JSON they are.
+        """
+        found = _Findings(pointed)
         given = self._given(document, found)
         found.end_if_any()
         alone = isinstance(given, dict)
         read = [self._row(row, place, alone, found) for place, row in enumerate([given] if alone else given)]
         found.end_if_any()
+        if len(read) * len(self._images) > MOST_PICTURES:
+            self._check_pixels(read, found)
+            found.end_if_any()
         return read
+
+    def _rows_of(self, parts: Sequence[Part], found: _Findings) -> list[dict[str, Any]]:
+        """The cells of each row of a form, whose columns must come equally often."""
+        given: dict[str, list[Part]] = {}
+        for part in parts:
+            given.setdefault(part.name, []).append(part)
+        count = max((len(cells) for name, cells in given.items() if name in self._known), default=1)
+        rows: list[dict[str, Any]] = [{} for _ in range(count)]
+        for name, cells in given.items():
+            if name in self._known and len(cells) != count:
+                found.add(None, (name,), "uneven_parts", f"{len(cells):,} of it", f"{count:,} parts, one for each row")
+            for row, part in zip(rows, cells, strict=False):
+                row[name] = _cell_of(part, name in self._images)
+        return rows
+
+    def _check_pixels(self, rows: Sequence[Cells], found: _Findings) -> None:
+        left = MOST_PICTURES * MOST_PIXELS
+        for place, row in enumerate(rows):
+            for name in self._images:
+                left -= 0 if row[name] is None else pixels_of(row[name])
+                if left < 0:
+                    expected = f"at most {MOST_PICTURES * MOST_PIXELS // 1_000_000} million pixels in a request"
+                    found.add(place, ("rows", place, name), "too_many_pixels", "more with this image", expected)
+                    return
 
     def _given(self, document: Any, found: _Findings) -> Any:
         """What stands under `rows`, if it is a row or a list of as many as are allowed."""
@@ -176,7 +217,8 @@ class RowReader:
 class _Findings:
     """What is wrong with a request: the first of it named, more of it counted, and no time spent on the rest."""
 
-    def __init__(self) -> None:
+    def __init__(self, pointed: bool = True) -> None:
+        self._pointed = pointed
         self._named: list[FieldProblem] = []
         self._count = 0
 
@@ -184,9 +226,8 @@ class _Findings:
         self._count += 1
         if self._count <= MOST_FIELDS:
             field = "body" if not place else "row" if isinstance(place[-1], int) else shown_name(place[-1])
-            problem = FieldProblem(
-                row=row, field=field, pointer=pointer_to(*place), code=code, got=got, expected=expected
-            )
+            pointer = pointer_to(*place) if self._pointed else ""
+            problem = FieldProblem(row=row, field=field, pointer=pointer, code=code, got=got, expected=expected)
             self._named.append(problem)
         elif self._count >= MOST_COUNTED:
             raise refused_fields(self._named, self._count, at_least=True)
@@ -194,6 +235,18 @@ class _Findings:
     def end_if_any(self) -> None:
         if self._named:
             raise refused_fields(self._named, self._count)
+
+
+def _cell_of(part: Part, image: bool) -> Any:
+    """A part as a cell: a text, None for an empty one, the bytes of an image or of what is no text."""
+    if not part.content:
+        return None
+    if image and part.is_file:
+        return part.content
+    try:
+        return part.content.decode()
+    except UnicodeDecodeError:
+        return part.content
 
 
 def _fault_of(value: Any, depth: int) -> tuple[str, str, str] | None:

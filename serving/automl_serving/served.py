@@ -40,6 +40,11 @@ class ServedModel:
     least: float | None = None
     classes: tuple[str | int | float | bool, ...] = ()
 
+    @property
+    def sees_pictures(self) -> bool:
+        """Are there images among its columns? They take longer to read than to answer, and to be logged too."""
+        return bool(self.model.schema.images)
+
     def predict(self, rows: Sequence[Cells]) -> Answers:
         """Answers for validated rows; DataError if a cell turns out to be unusable after all."""
         return self.model.answer(list(rows))

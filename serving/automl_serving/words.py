@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from automl.data.cells import ABSENT_WORDS, FALSE_WORDS, TRUE_WORDS
+from automl.data.pictures import MOST_PIXELS
 from automl.data.schema import Column
 from automl.store.labels import LONGEST_KEY
 from automl_serving.cells import LONGEST_SHORT, SHOWN_LEVELS, is_closed, like
@@ -36,6 +37,16 @@ def as_markdown(text: str) -> str:
 def words_of(column: Column, options: Options) -> Words:
     """The JSON Schema of a column's cells; it may refer to COMPONENTS."""
     return {"title": column.name, **_KINDS[column.kind](column, options)}
+
+
+def form_words_of(column: Column, options: Options) -> Words:
+    """The same of a part of a form, where an image is a file and any other cell a text."""
+    words = words_of(column, options)
+    if column.kind != "image":
+        return {"type": "string", "title": words["title"], "description": words["description"]}
+    # By its format, pages of OpenAPI 3.0 and 3.1 alike offer to choose a file.
+    file = {"type": "string", "format": "binary", "contentMediaType": "application/octet-stream"}
+    return {**file, "title": words["title"], "description": "an image file"}
 
 
 def _number(column: Column, options: Options) -> Words:
@@ -102,7 +113,7 @@ def _image(column: Column, options: Options) -> Words:
         "type": ["string", "null"],
         "contentEncoding": "base64",
         "contentMediaType": "image/*",
-        "description": "an image file as base64 text",
+        "description": f"an image file as base64 text, of at most {MOST_PIXELS // 1_000_000} million pixels",
     }
 
 

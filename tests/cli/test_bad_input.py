@@ -57,6 +57,7 @@ OPTIONS = {
     "a target that is not there": (["--target", "let"], "no column 'let' in people", "Did you mean 'left'?"),
     "an unknown task": (["--task", "cluster"], "no task 'cluster'"),
     "classes to regress on": (["--task", "regress"], "not a number in 40 of 40 rows", "--task classify"),
+    "an unknown architecture": (["--only", "lihtgbm"], "no architecture 'lihtgbm'", "Did you mean 'lightgbm'?"),
     "an unknown metric": (["--metric", "roc_acu"], "no metric 'roc_acu'", "Did you mean 'roc_auc'?"),
     "a metric of another task": (["--metric", "rmse"], "does not fit the task classify"),
     "an unknown modality": (["--modality", "sound"], "no task plugin 'sound'"),

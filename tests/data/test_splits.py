@@ -73,7 +73,17 @@ def test_large_data_gets_fewer_folds(rows: int, folds: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("rows", "work", "folds"), [(1_999, 1e9, 5), (2_000, 1e9, 3), (5_000, 1e9, 1), (5_000, 5e5, 3), (5_000, 3e5, 5)]
+    ("rows", "work", "folds"),
+    [
+        (299, 1e9, 8),
+        (1_999, 1e9, 3),
+        (1_999, 1e7, 5),
+        (2_000, 1e9, 1),
+        (2_000, 1e7, 3),
+        (5_000, 1e7, 1),
+        (5_000, 5e5, 3),
+        (5_000, 3e5, 5),
+    ],
 )
 def test_more_work_than_time_gets_fewer_folds(rows: int, work: float, folds: int) -> None:
     split = make_split(np.arange(rows) % 2, CLASSIFY, 0, work=work)

@@ -20,6 +20,7 @@ from automl_monitoring.policy_file import as_toml, load_policy, read_policy
         ("[retrian]", "no key retrian. Did you mean 'retrain'?"),
         ("[retrain]\ndaily = 'two'", 'retrain.daily is "two". Expected: a valid integer'),
         ("[retrain]\ntime = 'soon'", 'retrain.time is "soon". Expected: a duration such as 90s, 12h or 30d.'),
+        ("[retrain]\ncooldown = '99999d'", "Expected: a duration of at most 3650d."),
         ("[retrain]\napproval = 'maybe'", "retrain.approval is \"maybe\". Expected: 'auto' or 'ask'."),
         ("[gate]\nsure = 3", "gate.sure is 3. Expected: less than or equal to 1."),
         ("[alerts]\nwebhook = 'ftp://x'", "Expected: a web address that begins with https:// or http://."),

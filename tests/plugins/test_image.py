@@ -14,6 +14,7 @@ import pytest
 from PIL import Image, ImageDraw
 
 from automl.data.dataset import Dataset, Rows, conform, object_array
+from automl.data.pictures import MOST_PIXELS, decode
 from automl.data.reading import Table
 from automl.engine import FitRequest, fit_table
 from automl.errors import DataError, SourceError
@@ -21,8 +22,8 @@ from automl.hooks import find_architecture, find_task, match_task, read_source
 from automl.store import Store
 from automl.task import Examples, Features, Problem, Progress
 from automl.testing import check_architecture, check_task, make_dataset
-from automl_image.decoding import MOST_PIXELS, SIDE, decode
 
+SIDE = 48
 SHAPES = ("bar", "disc", "square")
 
 
@@ -120,7 +121,11 @@ def test_of_train_and_test_folders_the_first_is_read(shapes: Path, tmp_path: Pat
     assert len(table.frame) == 120
     assert table.frame["image"][0] == "train/bar/000.png"
     assert (table.base / table.frame["image"][0]).is_file()
-    assert table.notes == ("the images in train/ were read; those in test/ were left alone",)
+    assert table.notes[0] == "the images in train/ were read; those in test/ were left alone"
+    assert table.notes[1].startswith(
+        "120 of the 120 files in test/ are copies of files that were read (test/bar/000.png = "
+    )
+    assert len(table.notes) == 2
 
 
 def archive(path: Path, folder: Path, inside: str) -> Path:
@@ -145,7 +150,11 @@ def test_an_archive_with_train_and_test(shapes: Path, tmp_path: Path) -> None:
     archive(path, shapes, "shapes/train/")
     table = read_source(path)
     assert len(table.frame) == 120
-    assert table.notes == ("the images in train/ were read; those in test/ were left alone",)
+    assert table.notes[0] == "the images in train/ were read; those in test/ were left alone"
+    assert table.notes[1].startswith(
+        "120 of the 120 files in test/ are copies of files that were read (test/bar/000.png = "
+    )
+    assert len(table.notes) == 2
 
 
 def test_a_table_in_an_archive_that_names_its_images(shapes: Path, tmp_path: Path) -> None:
@@ -198,7 +207,7 @@ def test_every_mode_becomes_rgb(mode: str, tmp_path: Path) -> None:
     assert image.mode == mode
     path = tmp_path / ("image.jpg" if mode == "CMYK" else "image.png")
     image.save(path)
-    pixels = decode(str(path), path.name)
+    pixels = decode(str(path), path.name, SIDE)
     assert pixels.shape == (SIDE, SIDE, 3)
     assert pixels.dtype == np.uint8
     if mode != "1":  # which dithers
@@ -206,13 +215,13 @@ def test_every_mode_becomes_rgb(mode: str, tmp_path: Path) -> None:
 
 
 def test_transparent_is_white_and_rotation_is_applied(tmp_path: Path) -> None:
-    assert decode(png(Image.new("RGBA", (10, 10), (255, 0, 0, 0))), "x").min() == 255
+    assert decode(png(Image.new("RGBA", (10, 10), (255, 0, 0, 0))), "x", SIDE).min() == 255
     upright = Image.new("L", (40, 40), 0)
     upright.paste(255, (0, 0, 40, 20))  # bright above
     exif = Image.Exif()
     exif[0x0112] = 6  # the camera lay on its side
     upright.rotate(90).save(tmp_path / "turned.jpg", exif=exif)
-    pixels = decode(str(tmp_path / "turned.jpg"), "turned.jpg").astype(float)
+    pixels = decode(str(tmp_path / "turned.jpg"), "turned.jpg", SIDE).astype(float)
     assert pixels[: SIDE // 3].mean() > 200
     assert pixels[-SIDE // 3 :].mean() < 50
 
@@ -226,26 +235,26 @@ def test_what_cannot_be_decoded_is_named(tmp_path: Path) -> None:
     ):
         (tmp_path / "broken.png").write_bytes(content)
         with pytest.raises(DataError, match=f"broken.png.*{reason}"):
-            decode(str(tmp_path / "broken.png"), "broken.png")
+            decode(str(tmp_path / "broken.png"), "broken.png", SIDE)
     with pytest.raises(DataError, match=r"There is no image gone\.png"):
-        decode(str(tmp_path / "gone.png"), "gone.png")
+        decode(str(tmp_path / "gone.png"), "gone.png", SIDE)
 
 
 def test_a_decompression_bomb_is_refused_by_its_header() -> None:
     header = png(Image.new("1", (6000, MOST_PIXELS // 6000 + 1)))
     with pytest.raises(DataError, match="at most 25 million"):
-        decode(header, "bomb.png")
+        decode(header, "bomb.png", SIDE)
 
 
 def test_missing_images_are_black_and_unreadable_ones_refused(dataset: Dataset) -> None:
     task = find_task("image")
     features = task.features(dataset.schema, Rows({"image": object_array([None, dataset.rows["image"][0]])}))
-    assert features["image"][0].max() == 0
-    assert features["image"][1].max() > 0
+    assert features["images"][0].max() == 0
+    assert features["images"][1].max() > 0
     with pytest.raises(DataError, match="row 1"):
         task.features(dataset.schema, Rows({"image": object_array([b"junk"])}))
     watched = task.drift_columns(dataset.schema, Rows({"image": object_array([b"junk", dataset.rows["image"][0]])}))
-    assert [np.isnan(column[0]) for column in watched.values()] == [True] * 4
+    assert [np.isnan(column[0]) for column in watched.values()] == [True] * 14
 
 
 def test_drift_columns_see_a_darker_camera(dataset: Dataset) -> None:
@@ -264,7 +273,7 @@ def test_the_contract_of_task_and_network(dataset: Dataset) -> None:
 def test_the_network_learns_a_number(dataset: Dataset, tmp_path: Path) -> None:
     task, family = find_task("image"), find_architecture("image", "cnn")
     features = task.features(dataset.schema, dataset.rows)
-    brightness = 1000 + 50 * features["image"].mean(axis=(1, 2, 3))
+    brightness = 1000 + 50 * features["images"].mean(axis=(1, 2, 3, 4))
     frame = pd.DataFrame({"image": dataset.rows["image"], "price": brightness})
     problem = Problem(make_dataset(Table(frame), task="regress").schema, "image", "rmse")
     order = np.random.default_rng(0).permutation(len(brightness))
@@ -319,7 +328,7 @@ def test_an_image_column_of_a_table_is_matched(shapes: Path) -> None:
     assert match_task(dataset.schema).name == "image"
     rows = conform(frame, dataset.schema, shapes)
     features: Features = find_task("image").features(dataset.schema, rows)
-    assert features["image"].shape == (60, SIDE, SIDE, 3)
+    assert features["images"].shape == (60, 1, 28, 28, 3)
 
 
 def _quick(family, problem):  # type: ignore[no-untyped-def]

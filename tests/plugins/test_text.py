@@ -41,6 +41,9 @@ PLAIN = [
     "sunday",
 ]
 
+PLAN: Parameters = {"words": 2, "apart": False, "characters": 0, "traits": 0.0, "loss": "logistic", "strength": 10.0}
+SINGLE: Parameters = {"words": 1, "characters": 0, "traits": 0.0, "loss": "logistic", "strength": 10.0}
+
 
 def reviews(rows: int = 300, seed: int = 0) -> pd.DataFrame:
     """Texts whose words tell the label, a number and a category beside them, with missing cells."""
@@ -97,38 +100,50 @@ def test_the_contract_holds_for_a_number() -> None:
     dataset = make_dataset(Table(frame.drop(columns="label")), target="price")
     assert dataset.schema.task == "regress"
     check_architecture(find_architecture("text", "tfidf_linear"), dataset)
-    _, valid, output = learn(dataset, {"words": 1, "characters": 0, "strength": 10.0})
+    _, valid, output = learn(dataset, {name: value for name, value in PLAN.items() if name != "loss"})
     assert np.abs(output - valid.target).mean() < 3
 
 
 @pytest.mark.parametrize("characters", [0, 4])
 def test_it_learns_the_words(dataset: Dataset, characters: int) -> None:
-    _, valid, output = learn(dataset, {"words": 2, "characters": characters, "strength": 10.0})
+    _, valid, output = learn(dataset, {**PLAN, "characters": characters, "across": False})
     assert (output.argmax(axis=1) == valid.target).mean() > 0.95
 
 
 def test_numbers_and_categories_count_where_texts_say_nothing(dataset: Dataset) -> None:
     features = find_task("text").features(dataset.schema, dataset.rows)
     mute = Features({**features.arrays, "texts": np.full_like(features["texts"], "")})
-    learner = _build(dataset, {"words": 1, "characters": 4, "strength": 10.0})
+    learner = _build(dataset, {**SINGLE, "characters": 4, "across": False})
     learner.fit(Examples(mute, dataset.target), Examples(mute, dataset.target), Progress())
     assert (learner.predict(mute).argmax(axis=1) == dataset.target).mean() > 0.75
 
 
-def test_the_vocabulary_comes_from_the_training_rows_alone(dataset: Dataset, tmp_path: Path) -> None:
-    learner, valid, _ = learn(dataset, {"words": 1, "characters": 0, "strength": 10.0})
-    words = {word for text in valid.features["texts"][:, 0] for word in text.split()}
-    learner.save(tmp_path)
-    assert "zebra" not in (tmp_path / "terms.json").read_text()
-    assert words & set(GOOD)
-    valid.features["texts"][0, 0] = "zebra zebra zebra"
-    alone = learner.predict(valid.features.take(np.array([0])))
-    assert np.isfinite(alone).all()
+def test_the_vocabulary_comes_from_the_training_rows_alone(dataset: Dataset) -> None:
+    learner, valid, _ = learn(dataset, SINGLE)
+    row = valid.features.take(np.array([0]))
+    answers = []
+    for text in ("zebra zebra zebra", ""):
+        answers.append(learner.predict(Features({**row.arrays, "texts": np.array([[text]], dtype=object)})))
+    np.testing.assert_array_equal(answers[0], answers[1])
+    known = Features({**row.arrays, "texts": np.array([[GOOD[0]]], dtype=object)})
+    assert np.abs(learner.predict(known) - answers[0]).max() > 0.01
 
 
-def test_without_time_texts_are_left_out() -> None:
+def test_without_time_few_texts_are_known_by_their_words() -> None:
     dataset = make_dataset(Table(reviews()[["review", "label"]]))
-    parameters: Parameters = {"words": 2, "characters": 5, "strength": 10.0}
+    parameters: Parameters = {**PLAN, "characters": 5, "across": True}
+    learner, valid, output = learn(dataset, parameters, Progress(deadline=time.time()))
+    assert (output.argmax(axis=1) == valid.target).mean() > 0.9
+    row = valid.features.take(np.array([0, 0]))
+    row["texts"][:, 0] = ["lovelyness", "zebra"]  # without characters both are unknown
+    one, other = learner.predict(row)
+    np.testing.assert_array_equal(one, other)
+
+
+def test_without_time_many_texts_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("automl_text.encoder.LATE_CHARACTERS", 0)
+    dataset = make_dataset(Table(reviews()[["review", "label"]]))
+    parameters: Parameters = {**PLAN, "characters": 5, "across": True}
     _, _, output = learn(dataset, parameters, Progress(deadline=time.time()))
     shares = np.bincount(dataset.target) / len(dataset)
     assert np.ptp(output[:, 0]) == 0

@@ -42,7 +42,9 @@ def test_of_train_and_test_the_first_is_read(tmp_path: Path) -> None:
         fill(tmp_path / part, TEXTS)
     table = read_source(tmp_path)
     assert len(table.frame) == 3
-    assert table.notes == ("the texts in train/ were read; those in test/ were left alone",)
+    assert table.notes[0] == "the texts in train/ were read; those in test/ were left alone"
+    assert table.notes[1].startswith("3 of the 3 files in test/ are copies of files that were read (test/")
+    assert len(table.notes) == 2
 
 
 def test_what_is_no_text_is_counted(tmp_path: Path) -> None:

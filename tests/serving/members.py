@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
@@ -21,19 +22,28 @@ from automl.task import Examples, Problem, Progress
 STEPS = 12
 
 
-def member_version(store: Store, table: Table, target: str, families: tuple[str, ...], name: str) -> Version:
+def member_version(
+    store: Store,
+    table: Table,
+    target: str,
+    families: tuple[str, ...],
+    name: str,
+    modality: str = "tabular",
+    steps: int = STEPS,
+    weights: Mapping[str, str] | None = None,
+) -> Version:
     """Register a version of a table's model with a member of each family, taught a few steps on all rows."""
     task: TaskName = "classify" if table.frame[target].nunique() < 10 else "regress"
     schema = infer_schema(table, target, task)
-    problem = Problem(schema, "tabular", "log_loss" if task == "classify" else "rmse")
-    features = find_task("tabular").features(schema, conform(table.frame, schema))
+    problem = Problem(schema, modality, "log_loss" if task == "classify" else "rmse", weights=weights or {})
+    features = find_task(modality).features(schema, conform(table.frame, schema, table.base))
     examples = Examples(features, conform_target(table.frame[target], schema))
     members = []
     for position, family in enumerate(families):
-        architecture = find_architecture("tabular", family)
+        architecture = find_architecture(modality, family)
         parameters = architecture.portfolio(problem)[0]
         learner = architecture.build(FixedTrial(dict(parameters)), problem)
-        learner.fit(examples, examples, Progress(steps=STEPS))
+        learner.fit(examples, examples, Progress(steps=steps))
         members.append(Member(1.0 + position, family, parameters, (learner,)))
     card = Card(name, problem.metric, {}, len(table.frame), "2026-01-01", "0")
     constant = np.full(problem.outputs, 1 / problem.outputs)
@@ -41,8 +51,8 @@ def member_version(store: Store, table: Table, target: str, families: tuple[str,
     few = {column.name: table.frame[column.name].tolist()[:20] for column in schema.used}
     folder = store.runs_folder / uuid.uuid4().hex
     folder.parent.mkdir(parents=True, exist_ok=True)
-    save_model(model, folder, SelfTest(few, model.outputs(conform(few, schema))))
-    version = Version(name, 0, folder, task, "tabular", problem.metric, None, "run")
+    save_model(model, folder, SelfTest(few, model.outputs(conform(few, schema, table.base)), table.base))
+    version = Version(name, 0, folder, task, modality, problem.metric, None, "run")
     return store.versions.register(version, why="test")
 
 

@@ -70,11 +70,11 @@ def register_fitted(store: Store, name: str, frame: pd.DataFrame, private: tuple
     return _register(store, model, SelfTest(few, model.outputs(conform(few, schema))))
 
 
-def register_of_images(store: Store, name: str, folder: Path) -> Version:
+def register_of_images(store: Store, name: str, folder: Path, column: str = "photo") -> Version:
     """Register a model that answers the same to every image."""
-    schema = Schema((Column("photo", "image"),), "colour", "classify", classes=("blue", "red"))
+    schema = Schema((Column(column, "image"),), "colour", "classify", classes=("blue", "red"))
     Image.new("RGB", (8, 8), "teal").save(folder / "teal.png")
-    few = SelfTest({"photo": ["teal.png"]}, np.array([[0.25, 0.75]]), folder)
+    few = SelfTest({column: ["teal.png"]}, np.array([[0.25, 0.75]]), folder)
     card = Card(name, "accuracy", {"out_of_fold": 0.75}, ROWS, "2026-01-01", "0")
     return _register(store, Model(Problem(schema, "image", "accuracy"), (), np.array([0.25, 0.75]), card), few)
 

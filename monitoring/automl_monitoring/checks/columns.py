@@ -10,7 +10,7 @@ from automl_monitoring.checks.subject import Subject
 from automl_monitoring.design import is_clock
 from automl_monitoring.findings import Finding, Measure, Outcome
 from automl_monitoring.two_sample import Shift, benjamini_hochberg
-from automl_monitoring.usage import source_column, sway, usage_share
+from automl_monitoring.usage import source_column, sway
 
 NAME = "drift"
 MOST_WEIGHED = 6  # moved columns that get a share and a cost of their own; each costs two predictions of the sample
@@ -74,14 +74,16 @@ def weight_of(subject: Subject, watched: str) -> Weight:
     """The weight of one watched quantity.
 
     One that no column can be named for counts as wholly used, and so does a text whose reference holds no words: it
-    must not pass unseen. The larger counts of what shuffling the column and what its own move does to the answers.
+    must not pass unseen. The larger counts of what shuffling the column and what its own move does to the answers; of a
+    model of images only the former is known, since the log has no pictures to move to.
     """
     source = _source(subject, watched)
     if source is None:
         return Weight(1.0)
-    model, reference = subject.model, subject.reference
-    swayed = sway(model, subject.metric, (reference, subject.window), {source})
-    return Weight(max(usage_share(model, reference.rows, {source}), swayed.share), swayed.cost)
+    if subject.model.schema.images:
+        return Weight(subject.usage({source}))
+    swayed = sway(subject.model, subject.metric, (subject.reference, subject.window), {source})
+    return Weight(max(subject.usage({source}), swayed.share), swayed.cost)
 
 
 def usage_together(subject: Subject, watched: Sequence[str], weights: Mapping[str, Weight] | None = None) -> float:
@@ -92,14 +94,14 @@ def usage_together(subject: Subject, watched: Sequence[str], weights: Mapping[st
     if None in sources:
         return 1.0
     known = {source for source in sources if source is not None}
-    share = usage_share(subject.model, subject.reference.rows, known)
+    share = subject.usage(known)
     return max([share, *(weights[each].share for each in watched if weights and each in weights)])
 
 
 def cost_together(subject: Subject, watched: Sequence[str]) -> float | None:
     """What the move of these watched quantities costs in the user's metric, positive is worse; None if unknown."""
     known = {source for each in watched if (source := _source(subject, each)) is not None}
-    if not known:
+    if not known or subject.model.schema.images:
         return None
     return sway(subject.model, subject.metric, (subject.reference, subject.window), known).cost
 

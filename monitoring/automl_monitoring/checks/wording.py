@@ -17,7 +17,6 @@ import numpy as np
 from automl.data.dataset import Array
 from automl_monitoring.checks.subject import Subject
 from automl_monitoring.findings import Finding, Measure, Outcome
-from automl_monitoring.usage import usage_share
 
 NAME = "wording"
 MOST_ROWS = 2_000  # of either side
@@ -56,7 +55,7 @@ def examine(subject: Subject) -> Outcome:
         more = found.unseen[1] - found.unseen[0]
         if found.p_value > level or (found.area < TOLD and more < subject.policy.effect_floor):
             continue
-        share = usage_share(subject.model, subject.reference.rows, {name})
+        share = subject.usage({name})
         act = found.area >= CLEARLY and share >= subject.policy.act_usage
         what = f"{name} speaks of other things: {found.area:.0%} of the texts can be told from those before"
         what += f"; {found.unseen[1]:.0%} of the words are new to it ({found.unseen[0]:.0%} before)"
