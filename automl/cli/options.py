@@ -56,7 +56,10 @@ QueryOption = Annotated[
 TableOption = Annotated[
     str | None,
     typer.Option(
-        "--table", metavar="NAME", help="The table of a database, or the file of a zip archive.", rich_help_panel=DATA
+        "--table",
+        metavar="NAME",
+        help="A table of a database, a file of a zip archive or folder.",
+        rich_help_panel=DATA,
     ),
 ]
 

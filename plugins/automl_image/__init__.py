@@ -1,4 +1,4 @@
-"""The image plugin: image folders or an image column, and a small CNN trained from scratch."""
+"""The image plugin: image folders and columns; descriptors, searched networks, pretrained weights."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The text plugin: text columns, with numbers and categories beside them, by TF-IDF and a linear model."""
+"""The text plugin: text columns with others beside them; TF-IDF families, small networks, pretrained weights."""
 
 from __future__ import annotations
 
