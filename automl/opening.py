@@ -117,6 +117,7 @@ def create_run(prepared: Prepared, question: Question, store: Store, request: Fi
         "column": decision.column,
         "private": sorted(examination.private),
         "left_out": list(prepared.left_out),
+        "only": list(request.only),
         "files": list(prepared.table.files),
         **_augmentation(dataset, features, split, question, request),
     }

@@ -93,7 +93,7 @@ def asked_again(store: Store, version: Version) -> FitRequest:
         balance=question.balance,
         augment=question.augment,
         reference_rows=not (version.folder / "reference.json").exists(),
-        only=() if set(question.architectures) >= set(known) else question.architectures,
+        only=tuple(name for name in decisions.get("only", ()) if name in known),
         weights=tuple(folder for folder in question.weights.values() if Path(folder).is_dir()) or ("none",),
     )
 

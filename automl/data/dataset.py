@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -46,17 +46,24 @@ class Rows:
     number, boolean, datetime: float64, NaN when missing (a boolean is 0 or 1, a datetime seconds since
     the epoch). category: int32 index into the column's levels, -1 when missing or unseen, `len(levels)` when rare or
     unseen in a column with `other`. text: str objects, '' when missing. image: an absolute path, bytes, or None when
-    missing.
+    missing. `first`: how many rows stood before these in what was given, to name a row by its place.
     """
 
     arrays: Mapping[str, Array]
     issues: tuple[Issue, ...] = ()
+    first: int = 0
 
     def __len__(self) -> int:
         return len(next(iter(self.arrays.values()))) if self.arrays else 0
 
     def __getitem__(self, name: str) -> Array:
         return self.arrays[name]
+
+    def parts(self, size: int) -> Iterator[Rows]:
+        """The rows, `size` at a time."""
+        for start in range(0, len(self), size):
+            part = {name: array[start : start + size] for name, array in self.arrays.items()}
+            yield Rows(part, first=self.first + start)
 
     def take(self, index: Array) -> Rows:
         """The rows at these positions."""

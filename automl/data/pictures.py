@@ -114,8 +114,14 @@ def _opened(cell: str | bytes, name: str) -> Iterator[Image]:
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise _too_large(name, "far more") from error
     except Exception as error:  # decoders raise nearly anything on damaged bytes
-        reason = str(error).split("\n")[0].split(" <")[0].rstrip(".") or type(error).__name__
-        raise DataError(f"The image {name} cannot be read: {reason}.", "Is it damaged, or no image?") from error
+        raise DataError(f"The image {name} cannot be read: {_why(error)}.", "Is it damaged, or no image?") from error
+
+
+def _why(error: Exception) -> str:
+    """What a decoder says, without the path that it may name."""
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror.lower()
+    return str(error).split("\n")[0].split(" <")[0].split(" '")[0].rstrip(".") or type(error).__name__
 
 
 def _too_large(name: str, count: str) -> DataError:

@@ -26,6 +26,8 @@ WORDS = 6  # fewer are compared as a whole
 SIMILAR = 0.8
 HASHES, BAND = 32, 4
 MOST_CANDIDATES = 50  # neighbours in a band that a text is held against
+MOST_CANDIDATES_EACH = 10  # of a picture are looked at closely: copies are the very nearest
+MOST_TEXTS, LONGEST_COMPARED = 20_000, 2_000  # different texts that are compared word by word, and characters of each
 
 
 def joined(partitions: Sequence[Array]) -> Array:
@@ -71,13 +73,21 @@ def alike_pictures(small: Array, known: Array) -> Array:
     ones, others = [codes[:0]], [codes[:0]]
     for start in range(0, len(rows), BLOCK):
         near = coarse[start : start + BLOCK] @ coarse[start:].T
-        one, other = np.nonzero(np.triu(near, 1) >= COARSE)
+        one, other = np.nonzero(_nearest(np.triu(near, 1)))
         for some in np.array_split(np.arange(len(one)), -(-len(one) // BLOCK)) if len(one) else ():
             a, b = rows[start + one[some]], rows[start + other[some]]
             sure = np.einsum("ij,ij->i", _scaled(small[a]), _scaled(small[b])) >= least
             ones.append(a[sure])
             others.append(b[sure])
     return linked(len(codes), np.concatenate(ones), np.concatenate(others))
+
+
+def _nearest(near: Array) -> Array:
+    """Which pairs are worth a closer look: of each row the nearest few. Of one background all are near to all."""
+    worth = near >= COARSE
+    if near.shape[1] > MOST_CANDIDATES_EACH:
+        worth &= near >= np.partition(near, -MOST_CANDIDATES_EACH, axis=1)[:, -MOST_CANDIDATES_EACH, None]
+    return np.asarray(worth)
 
 
 def _usual(coarse: Array) -> float:
@@ -112,7 +122,8 @@ def alike_texts(texts: Sequence[str]) -> Array:
     for row, text in enumerate(plains):
         if text:
             codes[row] = first.setdefault(text, row)
-    pairs = {row: _pairs(text) for text, row in first.items()}
+    some = itertools.islice(first.items(), MOST_TEXTS)
+    pairs = {row: _pairs(text[:LONGEST_COMPARED]) for text, row in some}
     rows = np.array([row for row, each in pairs.items() if len(each) >= WORDS - 1], dtype=np.int64)
     if len(rows) < 2:
         return codes

@@ -28,10 +28,10 @@ def rows_alike(schema: Schema, rows: Rows, galleries: Galleries) -> Array:
     """
     exact = copies_of(rows)
     names = [column.name for column in schema.of_kind("image") if column.name in galleries]
-    pictures = [without_common(galleries[name].alike) for name in names]
+    pictures = [galleries[name].same for name in names] + [without_common(galleries[name].alike) for name in names]
     if not pictures and not texts_lead(schema):
         return exact
-    return joined([exact, *pictures] if pictures else [exact, _texts_alike(schema, rows)])
+    return joined([exact, *pictures] if pictures else [exact, without_common(_texts_alike(schema, rows))])
 
 
 def texts_lead(schema: Schema) -> bool:

@@ -18,7 +18,10 @@ SHOWN = 2
 
 
 def without_broken(table: Table, schema: Schema, rows: Rows, galleries: Galleries) -> tuple[Table, Schema, Rows]:
-    """The same table, schema and rows with an empty cell in place of each picture that cannot be read."""
+    """The same table, schema and rows with an empty cell in place of each picture that cannot be read.
+
+    A column of pictures may be empty in new rows, too, unless all the rows in which it is empty are left out.
+    """
     broken = {name: gallery.broken for name, gallery in galleries.items() if gallery.broken.any()}
     if not broken:
         return table, schema, rows
@@ -26,7 +29,9 @@ def without_broken(table: Table, schema: Schema, rows: Rows, galleries: Gallerie
     for name, gone in broken.items():
         arrays[name] = object_array([None if lost else cell for cell, lost in zip(rows[name], gone, strict=True)])
         frame[name] = frame[name].mask(gone, None)
-    columns = tuple(replace(each, nullable=True) if each.name in broken else each for each in schema.columns)
+    gone = nothing_left(schema, galleries)
+    empty = {name for name, lost in broken.items() if not len(gone) or (lost & ~gone).any()}
+    columns = tuple(replace(each, nullable=True) if each.name in empty else each for each in schema.columns)
     return replace(table, frame=frame), replace(schema, columns=columns), replace(rows, arrays=arrays)
 
 

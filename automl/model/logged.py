@@ -32,14 +32,15 @@ def log_entries(
     flags: Sequence[Mapping[str, str]] | None = None,
     role: str = "champion",
     keys: Sequence[str | None] | None = None,
+    watched: bool = True,
 ) -> list[LoggedPrediction]:
     """One entry per row, each with a new id.
 
     `version` is (name, number); `rows` hold the raw cells as JSON has them, and images as bytes or paths, of which a
-    record is kept (see `automl.model.picture_records`), for which they are decoded. `flags`: what is odd in each row by
-    column. `role` and `keys`: see `LoggedPrediction`.
+    record is kept (see `automl.model.picture_records`), without the numbers for which they must be decoded unless
+    `watched`. `flags`: what is odd in each row by column. `role` and `keys`: see `LoggedPrediction`.
     """
-    if model.schema.images:
+    if watched and model.schema.images:
         rows = without_pictures(model.problem, rows)
     moment = datetime.now(UTC)
     name, number = version

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     Data: TypeAlias = pd.DataFrame | Mapping[str, Sequence[Any]] | list[dict[str, Any]] | str | Path
 
 PREDICT_BATCH_ROWS = 20_000  # bounds the memory of features, not of the answer
+PREDICT_BATCH_PICTURES = 256
 
 
 @dataclass(frozen=True)
@@ -121,13 +122,10 @@ class Model:
 
     def outputs(self, rows: Rows) -> Array:
         """float64 probabilities (rows, classes) or values (rows,) for conformed rows."""
-        if len(rows) <= PREDICT_BATCH_ROWS:
+        batch = PREDICT_BATCH_PICTURES if self.schema.images else PREDICT_BATCH_ROWS
+        if len(rows) <= batch:
             return settle(self._outputs(rows))
-        parts = [
-            self._outputs(rows.take(np.arange(start, min(start + PREDICT_BATCH_ROWS, len(rows)))))
-            for start in range(0, len(rows), PREDICT_BATCH_ROWS)
-        ]
-        return settle(np.concatenate(parts))
+        return settle(np.concatenate([self._outputs(part) for part in rows.parts(batch)]))
 
     def _outputs(self, rows: Rows) -> Array:
         features = find_task(self.problem.modality).features(self.schema, rows)

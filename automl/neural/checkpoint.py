@@ -27,7 +27,7 @@ class Checkpoint:
         from safetensors.torch import save_file
 
         draft = folder / f".{FILE}"
-        tensors = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in self.tensors.items()}
+        tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in self.tensors.items()}
         save_file(tensors, draft, metadata={RECORD: json.dumps(self.record)})
         os.replace(draft, folder / FILE)
 

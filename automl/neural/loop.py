@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from automl.neural.averaging import Snapshot, State, best_of, greedy_average, moving_average
@@ -20,8 +21,6 @@ from automl.neural.muon import Muon
 from automl.neural.recipe import Recipe
 from automl.neural.schedule import Plan
 from automl.task import Epoch, Progress
-
-CHECKED = 256  # validation rows at a time
 
 
 @dataclass(frozen=True)
@@ -142,7 +141,8 @@ class _Training:
             rank = self.goal.loss_of_score(score), valid_loss
             self.best = best_of([*self.best, Snapshot(rank, number, self.state())], self.recipe.averaged)
         if self.progress.checkpoint is not None:
-            self.checkpoint().save(self.progress.checkpoint)
+            with suppress(OSError, SafetensorError):  # a full disk costs the resume, not the training
+                self.checkpoint().save(self.progress.checkpoint)
         self.progress.epoch(epoch)
 
     def step(self, chosen: Tensor) -> Tensor:
@@ -167,7 +167,7 @@ class _Training:
         """The loss of the validation rows and the metric's score."""
         self.following.eval()
         found: list[tuple[Tensor, Tensor, Tensor]] = []
-        for chosen in torch.split(torch.arange(len(self.valid)), CHECKED):
+        for chosen in torch.split(torch.arange(len(self.valid)), self.recipe.batch):
 
             def said_of(part: slice, chosen: Tensor = chosen) -> tuple[Tensor, Tensor, Tensor]:
                 batch = self.valid.batch(chosen[part], training=False)
@@ -190,7 +190,8 @@ class _Training:
     def end(self) -> Trained:
         """Leave the network with the best weights, or an average of the best epochs' that is no worse."""
         if self.best:
-            self.network.load_state_dict(greedy_average(self.best, self.rank_of))
+            candidates = self.best[:1] if self.progress.out_of_time() else self.best
+            self.network.load_state_dict(greedy_average(candidates, self.rank_of))
         elif self.history:
             self.network.load_state_dict(self.state())
         self.network.eval()

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from automl.task import Progress
 
 PLAN_EVERY = 10  # steps: the time they took tells how many more there will be
+DONE = 1 - 1e-9  # of a plan that shrank, resumed after its end, steps are left but nothing to learn
 TIME_SHARE = 0.95  # of the time that is left; the rest is for looking at the validation rows
 
 
@@ -33,7 +34,7 @@ class Plan:
     @property
     def over(self) -> bool:
         """Is there no further step to take?"""
-        return self._left <= 0 or self.progress.out_of_time()
+        return self._left <= 0 or self.done >= DONE or self.progress.out_of_time()
 
     def step(self) -> None:
         """A step was taken."""

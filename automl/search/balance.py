@@ -19,7 +19,7 @@ import numpy as np
 from automl.data.dataset import Array
 from automl.data.schema import Schema
 from automl.errors import OptionError, nearest
-from automl.task import Architecture, Examples, Features, Learner, Problem, Progress
+from automl.task import Architecture, Epoch, Examples, Features, Learner, Problem, Progress
 
 Balance = Literal["none", "weights", "oversample"]
 
@@ -77,6 +77,11 @@ class BalancedLearner:
     def steps(self) -> int:
         """Of the learner inside, 0 if it has none."""
         return int(getattr(self.learner, "steps", 0))
+
+    @property
+    def history(self) -> tuple[Epoch, ...]:
+        """Of the learner inside, empty if it has none."""
+        return tuple(getattr(self.learner, "history", ()))
 
     def fit(self, train: Examples, valid: Examples, progress: Progress) -> None:
         # The rows that stop the training are balanced alike, or it would stop as soon as rare classes begin to count.

@@ -51,17 +51,27 @@ def evaluate(
     for library in family.libraries:
         importlib.import_module(library)
     trial = _Trial.begin(spec, family, bench)
+    try:
+        result = yield from _evaluate(trial)
+    except Pruned:
+        result = None
+    except Exception:
+        trial.abandon()
+        raise
+    if result is None:
+        trial.abandon()
+    return result
+
+
+def _evaluate(trial: _Trial) -> Generator[FoldScored, bool, TrialResult | None]:
+    spec, bench = trial.spec, trial.bench
     target, split = bench.examples.target, bench.split
     out_of_fold = np.full(_shape(len(target), bench.problem), np.nan)
     losses: list[float] = []
     started, predicting = time.time(), 0.0
     learners: list[Learner] = []  # where a fold may be fitted once more
     for fold in bench.folds():
-        try:
-            learner, seconds = trial.fit(fold.number, fold.train, fold.valid)
-        except Pruned:
-            trial.abandon()
-            return None
+        learner, seconds = trial.fit(fold.number, fold.train, fold.valid)
         begun = time.perf_counter()
         out_of_fold[fold.rows] = trial.outputs(learner, fold)
         predicting += time.perf_counter() - begun
@@ -71,7 +81,6 @@ def evaluate(
             trial.keep(learner, fold.valid.features)
         losses.append(bench.loss(fold.valid, out_of_fold[fold.rows]))
         if not (yield FoldScored(spec.number, fold.number, losses[-1], seconds)):
-            trial.abandon()
             return None
     trial.asks = False
     alone = losses[0]

@@ -10,6 +10,7 @@ from automl.errors import SourceError, nearest
 
 TABLE_SUFFIXES = frozenset({".csv", ".tsv"})
 PREFERRED = ("train", "labels", "data")
+ANSWERS = (b"file,prediction", b"id,file,prediction")  # how `automl predict -o` begins
 LOOKED_AT = 64 << 10  # bytes of a table tell whether it names images
 
 
@@ -41,9 +42,10 @@ def _tables(folder: Path) -> list[Path]:
 
 
 def _names_images(file: Path) -> bool:
+    """Not one of our own answers, which name images too."""
     with file.open("rb") as opened:
         text = opened.read(LOOKED_AT).lower()
-    return any(suffix.encode() in text for suffix in IMAGE_SUFFIXES)
+    return not text.startswith(ANSWERS) and any(suffix.encode() in text for suffix in IMAGE_SUFFIXES)
 
 
 def _chosen(folder: Path, tables: dict[str, Path], name: str | None) -> tuple[Path, str]:
@@ -53,7 +55,8 @@ def _chosen(folder: Path, tables: dict[str, Path], name: str | None) -> tuple[Pa
             raise SourceError(f"There is no table {name!r} that names images in {folder}.", nearest(name, list(tables)))
         return tables[name], ""
     if len(tables) == 1:
-        return next(iter(tables.values())), ""
+        table = next(iter(tables.values()))
+        return table, f"the table {table.name} was read, with the images that it names"
     for stem_ in PREFERRED:
         for table in tables.values():
             if table.stem.lower() == stem_:

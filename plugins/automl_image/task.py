@@ -44,7 +44,7 @@ class ImageTask(Task):
         def fill(row: int) -> None:
             for position, cells in enumerate(columns):
                 if cells[row] is not None:
-                    images[row, position] = decode(cells[row], _name(cells[row], row), side)
+                    images[row, position] = decode(cells[row], _name(cells[row], rows.first + row), side)
 
         _for_each(fill, range(len(rows)))
         return Features(
@@ -96,7 +96,7 @@ def side_of(schema: Schema) -> int:
 
 
 def _name(cell: str | bytes, row: int) -> str:
-    return f"in row {row + 1}" if isinstance(cell, bytes) else str(cell)
+    return f"in row {row + 1:,}" if isinstance(cell, bytes) else str(cell)
 
 
 def _stacked(schema: Schema, rows: Rows, kinds: Sequence[Kind], dtype: type) -> Array:

@@ -50,9 +50,9 @@ class Machine:
         began = time.time()
         for place, each in enumerate(asked):
             spent = time.time() - began
-            behind = progress.out_of_time() or spent * len(asked) > place * (progress.deadline - began)
+            hurried = progress.out_of_time() or (place > 0 and spent * len(asked) > place * (progress.deadline - began))
             columns[:, each], bias[each] = self._against(
-                rows, target == each, weights, FEW_ROUNDS if place and behind else ROUNDS
+                rows, target == each, weights, FEW_ROUNDS if hurried else ROUNDS
             )
             progress.report(place + 1, spent)
         if asked == [1]:

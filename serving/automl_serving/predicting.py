@@ -41,6 +41,7 @@ MANY_CELLS = 20_000
 def add_predict(app: FastAPI, served: ServedModel, context: Context) -> Answering:
     """Add the route for one version; what it does with a body is also returned, for the gate to ask directly."""
     log, reader = context.log, served.contract.reader(context.options)
+    watched = log is not None and context.options.log_features == "full"  # else nobody keeps what is measured
     # What an image takes depends on its size, and the example has none.
     batcher = Batcher(served.predict, math.inf if served.sees_pictures else served.seconds)
 
@@ -60,7 +61,7 @@ def add_predict(app: FastAPI, served: ServedModel, context: Context) -> Answerin
             logger.error("prediction failed: %s\n%s", type(error).__name__, place_of(error))
             return error_answer(500, "The prediction failed; the server's log says where.")
         latency_ms = (time.perf_counter() - started) * 1000
-        make_entries = partial(served.log_entries, rows, answers, latency_ms, context.role, keys)
+        make_entries = partial(served.log_entries, rows, answers, latency_ms, context.role, keys, watched)
         entries = await run_in_threadpool(make_entries) if served.sees_pictures else make_entries()
         if log is not None:
             log.put(entries)

@@ -71,7 +71,7 @@ class RowReader:
     def __init__(self, columns: Sequence[Column], options: Options, most_rows: int | None = None) -> None:
         self._columns = tuple((column.name, check_of(column, options), column) for column in columns)
         self._names = frozenset(column.name for column in columns)
-        self._images = tuple(column.name for column in columns if column.kind == "image")
+        self._images = {column.name: column.side for column in columns if column.kind == "image"}
         self._key = options.key_column
         # A key that is no column of the model stands in a row as a further field, until it is taken out of it.
         self._beside = "" if self._key in self._names else self._key
@@ -137,8 +137,9 @@ class RowReader:
     def _check_pixels(self, rows: Sequence[Cells], found: _Findings) -> None:
         left = MOST_PICTURES * MOST_PIXELS
         for place, row in enumerate(rows):
-            for name in self._images:
-                left -= 0 if row[name] is None else pixels_of(row[name])
+            for name, side in self._images.items():
+                # A model sees a square of the column's side, also where there is no image.
+                left -= max(side * side, 0 if row[name] is None else pixels_of(row[name]))
                 if left < 0:
                     expected = f"at most {MOST_PICTURES * MOST_PIXELS // 1_000_000} million pixels in a request"
                     found.add(place, ("rows", place, name), "too_many_pixels", "more with this image", expected)

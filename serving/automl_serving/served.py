@@ -56,10 +56,11 @@ class ServedModel:
         latency_ms: float,
         role: str = "champion",
         keys: Sequence[str | None] | None = None,
+        watched: bool = True,
     ) -> list[LoggedPrediction]:
-        """What is logged of an answer to rows, which may have keys."""
+        """What is logged of an answer to rows, which may have keys; unless `watched`, images are not measured."""
         flags = [self.contract.flags_of(row) for row in rows]
-        return log_entries(self.model, (self.name, self.number), rows, answers, latency_ms, flags, role, keys)
+        return log_entries(self.model, (self.name, self.number), rows, answers, latency_ms, flags, role, keys, watched)
 
 
 def load_served(name: str, number: int, folder: Path) -> ServedModel:

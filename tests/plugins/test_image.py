@@ -251,8 +251,11 @@ def test_missing_images_are_black_and_unreadable_ones_refused(dataset: Dataset) 
     features = task.features(dataset.schema, Rows({"image": object_array([None, dataset.rows["image"][0]])}))
     assert features["images"][0].max() == 0
     assert features["images"][1].max() > 0
-    with pytest.raises(DataError, match="row 1"):
+    with pytest.raises(DataError, match="row 1 "):
         task.features(dataset.schema, Rows({"image": object_array([b"junk"])}))
+    last = list(Rows({"image": object_array([None, None, b"junk"])}).parts(2))[-1]
+    with pytest.raises(DataError, match="row 3 "):
+        task.features(dataset.schema, last)
     watched = task.drift_columns(dataset.schema, Rows({"image": object_array([b"junk", dataset.rows["image"][0]])}))
     assert [np.isnan(column[0]) for column in watched.values()] == [True] * 14
 

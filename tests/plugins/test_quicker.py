@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 import pytest
 from optuna.trial import FixedTrial
@@ -14,7 +16,7 @@ from automl_tabular import quicker as module
 from automl_tabular.quicker import LEAST_CELLS, quicker
 from tests.serving.members import plants_table
 
-CUDA = Progress(device="cuda")
+CUDA = Progress(deadline=time.time() + 3600, device="cuda")
 
 
 @pytest.fixture(autouse=True)
@@ -38,12 +40,13 @@ def test_the_quicker_device_is_taken_and_tried_once_a_size(there: float, chosen:
     assert len(asked) == 6
 
 
-def test_without_a_gpu_and_on_small_data_nothing_is_tried() -> None:
+def test_without_a_gpu_or_a_clock_and_on_small_data_nothing_is_tried() -> None:
     def seconds_on(device: str) -> float:
         raise AssertionError
 
     assert quicker("xgboost", 10 * LEAST_CELLS, Progress(), seconds_on) == "cpu"
     assert quicker("xgboost", LEAST_CELLS - 1, CUDA, seconds_on) == "cpu"
+    assert quicker("xgboost", LEAST_CELLS, Progress(device="cuda"), seconds_on) == "cpu"  # as often as it is repeated
 
 
 def test_a_gpu_that_fails_is_left_alone() -> None:
@@ -68,6 +71,6 @@ def test_a_learner_told_of_a_gpu_that_is_not_there_learns_the_same(
     said = []
     for device in ("cpu", "cuda"):
         learner = architecture.build(FixedTrial(dict(architecture.portfolio(problem)[0])), problem)
-        learner.fit(examples, examples, Progress(steps=5, device=device))
+        learner.fit(examples, examples, Progress(deadline=CUDA.deadline, steps=5, device=device))
         said.append(learner.predict(examples.features))
     np.testing.assert_array_equal(*said)

@@ -39,12 +39,17 @@ def asked_for(named: Sequence[str]) -> tuple[str, ...]:
     return tuple(part for part in os.environ.get(VARIABLE, "").split(os.pathsep) if part.strip())
 
 
+class OtherModality(OptionError):
+    """A checkpoint for texts where images are learned from, or the other way round."""
+
+
 def find_weights(named: Sequence[str], modality: Modality, fetch: bool = False) -> Weights:
     """The weights for a modality: those named (folders, or names in a cache), or all that the caches hold.
 
     With `fetch`, a name that no cache holds is downloaded. Raises OptionError or ArtifactError with one line where what
     is named cannot be used; what nobody named and cannot be used is refused in the result.
     """
+    from_environment = not named
     named = asked_for(named)
     if NONE in named:
         return Weights()
@@ -54,7 +59,11 @@ def find_weights(named: Sequence[str], modality: Modality, fetch: bool = False) 
         raise OptionError("Pretrained weights need the library transformers, which is not installed.", INSTALL)
     found: list[Checkpoint] = []
     for each in named:
-        found += _named(each, modality, fetch)
+        try:
+            found += _named(each, modality, fetch)
+        except OtherModality:
+            if not from_environment:  # which may name weights for images and for texts
+                raise
     return Weights(tuple(dict.fromkeys(found)))
 
 
@@ -133,7 +142,7 @@ def _below(folder: Path, modality: Modality) -> list[Checkpoint]:
 def _fitting(checkpoint: Checkpoint, modality: Modality) -> Checkpoint:
     made_for = checkpoint.kind.modality
     if made_for != modality:
-        raise OptionError(
+        raise OtherModality(
             f"The checkpoint {checkpoint.name} ({checkpoint.model_type}) is one for {made_for}s, and this is a problem "
             f"of {modality}s.",
             "Name another with --weights.",
