@@ -13,7 +13,7 @@ import numpy as np
 
 from automl.data.memory import available_memory
 from automl.data.reading import Table, Wanted, table_of
-from automl.data.splits import work_of
+from automl.data.splits import holdout_rows, work_of
 from automl.delivery import FitResult, deliver, end_run
 from automl.errors import OptionError, SearchError
 from automl.hooks import architectures, find_task, read_source
@@ -30,7 +30,7 @@ from automl.search.executors import Executor, InlineExecutor, LocalExecutor
 from automl.search.ledger import Stages, Timesheet
 from automl.search.listener import Listener, SearchEvent
 from automl.search.refit import refit
-from automl.search.run import Question, Run, disk_in_view, read_dataset, read_examples, read_table
+from automl.search.run import Question, Run, disk_in_view, read_dataset, read_decisions, read_examples, read_table
 from automl.search.study import Search
 from automl.store import Store, Version
 from automl.task import Examples
@@ -112,13 +112,14 @@ def _fit(
             listener(SearchEvent(kind, budget.elapsed(), text))
         notes = tuple(text if kind == "note" else f"{kind}: {text}" for kind, text in said)
         with disk_in_view(store.folder):
-            budget = replace(budget.waiting(-run.spent()), refit=request.refit)
+            refits = _refits(run, request, len(prepared.dataset))
+            budget = replace(budget.waiting(-run.spent()), refit=refits)
             timesheet = _search(run, prepared.metric, executor, budget, listener)
             stages.end("searching")
             listener(SearchEvent("assembling", budget.elapsed(), "choosing the ensemble"))
             assembly = _assemble(run, prepared.metric, request, budget, timesheet.first_error)
             stages.end("assembling")
-            if request.refit and assembly.model.members:
+            if refits and assembly.model.members:
                 assembly = _refit(run, assembly, prepared, request, _chosen_by(budget))
                 stages.end("refitting")
             ledger = timesheet.ledger(stages)
@@ -198,6 +199,13 @@ def _assemble(run: Run, metric: Metric, request: FitRequest, budget: Budget, err
     timed = math.isfinite(request.seconds)
     limits = Limits(request.prefer, request.max_latency_ms, request.max_bytes, timed)
     return assemble(run, dataset, split, metric, _chosen_by(budget), error, limits)
+
+
+def _refits(run: Run, request: FitRequest, rows: int) -> bool:
+    """Unasked where the newest rows are the holdout: they tell most of what comes next, and none has learned them."""
+    if request.refit is not None:
+        return request.refit
+    return read_decisions(run.folder)["split"] == "time" and holdout_rows(rows) > 0
 
 
 def _refit(run: Run, assembly: Assembly, prepared: Prepared, request: FitRequest, deadline: float) -> Assembly:

@@ -30,10 +30,11 @@ class FitRequest:
     `seconds` may be infinite where `max_trials` is given; then the search is the same every time. `workers`: trials
     side by side. `memory`: bytes for all processes together. `prefer`: which of the choices is delivered: best,
     balanced or fastest; `max_latency_ms` (one row, warm) and `max_bytes` (of the learners) bound them all. `refit`: the
-    chosen members are taught once more, on all rows, and answer in place of the learners of their folds. `starts`: what
-    is tried first, before the portfolio (see `recipe_of`). `weights`: pretrained weights for images and texts, folders
-    or names in a cache; if there are none, what the caches hold is used, with ("none",) nothing. `allow_download`: a
-    name that no cache holds may be fetched. `only`: architectures to search, all of the modality if empty.
+    chosen members are taught once more, on all rows, and answer in place of the learners of their folds; None: where
+    rows are ordered by time and the newest are the holdout. `starts`: what is tried first, before the portfolio (see
+    `recipe_of`). `weights`: pretrained weights for images and texts, folders or names in a cache; if there are none,
+    what the caches hold is used, with ("none",) nothing. `allow_download`: a name that no cache holds may be fetched.
+    `only`: architectures to search, all of the modality if empty.
     """
 
     target: str | None = None
@@ -61,7 +62,7 @@ class FitRequest:
     prefer: Preference = "best"
     max_latency_ms: float | None = None
     max_bytes: int | None = None
-    refit: bool = False
+    refit: bool | None = None
     starts: tuple[TrialStart, ...] = ()
     weights: tuple[str, ...] = ()
     allow_download: bool = False

@@ -280,3 +280,16 @@ def test_refit_teaches_one_learner_a_member_and_says_what_it_gained(store: Store
     [note] = [note for note in result.model.card.notes if "taught on all rows" in note]
     assert "on the holdout" in note
     assert verify_model(result.model) > 0
+
+
+@pytest.mark.parametrize("refit", [None, False])
+def test_in_order_of_time_the_newest_rows_are_learned_from_too(refit: bool | None, store: Store) -> None:
+    """They are the holdout, and the only ones to tell that a large x is no "yes" any more."""
+    rng = np.random.default_rng(0)
+    x = np.concatenate([rng.uniform(0, 1, 5_700), rng.uniform(10, 11, 300)])
+    rows = pd.DataFrame({"x": x, "y": np.where((x > 0.5) & (x < 2), "yes", "no")})
+    request = quick(seconds=float("inf"), max_trials=4, split="time", refit=refit, only=("lightgbm",))
+    result = fit_table(Table(rows, name="small"), request, store)
+    assert set(result.model.predict({"x": [10.2, 10.5, 10.8]})) == ({"no"} if refit is None else {"yes"})
+    assert result.model.card.scores["holdout"] < 0.5  # of learners that did not know them
+    assert any("learners before it" in note for note in result.model.card.notes) == (refit is None)

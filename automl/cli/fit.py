@@ -105,7 +105,7 @@ def fit(
     prefer: PreferOption = "best",
     max_latency: MaxLatencyOption = None,
     max_size: MaxSizeOption = None,
-    refit: RefitOption = False,
+    refit: RefitOption = None,
     balance: BalanceOption = "none",
     augment: AugmentOption = False,
     weights: PretrainedOption = None,

@@ -219,10 +219,11 @@ MaxSizeOption = Annotated[
 ]
 
 RefitOption = Annotated[
-    bool,
+    bool | None,
     typer.Option(
-        "--refit",
-        help="Teach the chosen members once more, on all rows: smaller and quicker, at the cost of time.",
+        "--refit/--no-refit",
+        help="Teach the chosen members once more, on all rows: smaller and quicker, at the cost of time. Done unasked "
+        "where the newest rows are the holdout.",
         rich_help_panel=MODEL,
     ),
 ]

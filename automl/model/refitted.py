@@ -17,7 +17,7 @@ from automl.model.threshold import weighed
 from automl.search.balance import load_learner
 from automl.search.refit import Refit
 
-LEFT_OUT = "the model was not taught on all rows: there was no time left for it; the learners of the folds answer"
+LEFT_OUT = "the model was not taught on all rows: there was no time left for it; the learners of the search answer"
 
 
 def taught_on_all_rows(
@@ -33,7 +33,7 @@ def taught_on_all_rows(
     outputs, scores = assembly.outputs.copy(), dict(model.card.scores)
     cost = f"{sum(each.row_ms for each in chosen):.2g} ms a row for the learners, taught in {_seconds(chosen):.1f} s"
     note = f"one learner a member, taught on all rows: {cost}"
-    if len(split.holdout):
+    if len(split.holdout) and not split.forward:
         held = combine(list(weights.values()), [each.held_out for each in chosen])
         outputs[split.holdout] = tempered(held, model.temperature)
         found = scores_of(weighed(outputs, model.decision), dataset, split, metric)
@@ -42,6 +42,8 @@ def taught_on_all_rows(
             gained = f"{scores['holdout']:.4g} with the folds' learners, {told['holdout']:.4g} with it"
             note += f"; {metric.name} on the holdout {gained}"
         scores |= told
+    elif len(split.holdout):
+        note += "; the holdout's score is that of the learners before it"
     refitted = replace(model, members=members, card=replace(model.card, scores=scores))
     return replace(_noted(assembly, refitted, note), outputs=outputs)
 

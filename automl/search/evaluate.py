@@ -117,15 +117,15 @@ def _evaluate(trial: _Trial) -> Generator[FoldScored, bool, TrialResult | None]:
 def teach_all(spec: TrialSpec, family: Architecture, bench: Workbench) -> None:
     """One learner on all rows in place of those of the folds, and what such a learner answers to the holdout.
 
-    For the holdout a first learner is taught on all rows but those. Both lie in the trial's folder under refit/, which
-    appears when it is complete.
+    For the holdout a first learner is taught on all rows but those, unless folds went forward in time: the trial's own
+    learner is such a one. Both lie in the trial's folder under refit/, which appears when it is complete.
     """
     trial = _Trial.begin(spec, family, bench)
     trial.asks = False
     home = trial.draft / "refit"
     (home / "learner").mkdir(parents=True)
     every = np.arange(len(bench.examples))
-    held = bench.split.holdout
+    held = every[:0] if bench.split.forward else bench.split.holdout
     trial.sizes = [len(every)] * (2 if len(held) else 1)
     outputs = np.zeros(_shape(0, bench.problem))
     if len(held):
@@ -147,7 +147,7 @@ class _Trial:
     """A trial in the making. `sizes`: training rows of the fits that are still to come, by which they share the time.
 
     `answers`: the outputs of each kept learner for the holdout. `taught`: the loss of each on rows it was taught with.
-    `history`: the epochs of the fits that the search may stop (`asks`).
+    `history`: the epochs of the fits that the search may stop (`asks`). `hurried`: the last one ended for want of time.
     """
 
     spec: TrialSpec
@@ -163,6 +163,7 @@ class _Trial:
     asks: bool = True
     fit_seconds: float = 0.0
     row_ms: float = 0.0
+    hurried: bool = False
 
     @classmethod
     def begin(cls, spec: TrialSpec, family: Architecture, bench: Workbench) -> _Trial:
@@ -209,6 +210,7 @@ class _Trial:
         learner.fit(rows, valid, progress)
         seconds = time.perf_counter() - began
         self.fit_seconds += seconds
+        self.hurried = progress.out_of_time()
         self.steps.append(int(getattr(learner, "steps", 0)))
         if self.asks and (history := getattr(learner, "history", ())):
             self.history.append(tuple(history))
@@ -251,12 +253,17 @@ class _Trial:
 
     def teach(self, rows: Array) -> Learner:
         """A learner of these rows in the steps that are known to be best; without steps, a tenth of them stops it."""
+        every = self.bench.examples
         if self.spec.steps:
-            examples = self.bench.examples.take(rows)
-            return self.fit(0, examples, examples)[0]
-        stopping = np.zeros(len(rows), dtype=bool)
-        stopping[:: round(1 / EARLY_STOPPING_SHARE)] = True
-        return self.fit(0, self.bench.examples.take(rows[~stopping]), self.bench.examples.take(rows[stopping]))[0]
+            train = valid = every.take(rows)
+        else:
+            stopping = np.zeros(len(rows), dtype=bool)
+            stopping[:: round(1 / EARLY_STOPPING_SHARE)] = True
+            train, valid = every.take(rows[~stopping]), every.take(rows[stopping])
+        learner, _ = self.fit(0, train, valid)
+        if self.hurried:
+            raise SearchError("there was no time to teach it on all rows")
+        return learner
 
     def keep(self, learner: Learner, features: Features) -> None:
         """Save a learner that will answer for the model, and what it answers to the holdout; time it on one row."""

@@ -19,7 +19,8 @@ from automl.task import Architecture
 
 @dataclass(frozen=True)
 class Refit:
-    """A trial's learner of all rows, in `folder`, and the outputs of one taught without the holdout for those rows.
+    """A trial's learner of all rows, in `folder`, and the outputs of one taught without the holdout for those rows,
+    empty where folds go forward in time.
 
     `seconds`: inside `Learner.fit`, of both. `row_ms`: of the one learner, for a row that comes alone.
     """

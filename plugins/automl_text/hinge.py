@@ -96,7 +96,7 @@ class Machine:
         return ratio
 
 
-def sharpened(linear: Linear, x: csr_matrix, target: Array) -> Linear:
+def sharpened(linear: Linear, x: csr_matrix, target: Array, weights: Array | None = None) -> Linear:
     """The same scores, multiplied so that their softmax fits the classes of rows that were not taught best.
 
     Few rows say little, and then the factor is near the usual one.
@@ -104,10 +104,11 @@ def sharpened(linear: Linear, x: csr_matrix, target: Array) -> Linear:
     from scipy.optimize import minimize_scalar
 
     scores, each = linear.outputs(x), np.arange(len(target))
+    counts = np.ones(len(target)) if weights is None else weights
 
     def loss(exponent: float) -> float:
         shares = softmax(USUAL_SHARPNESS * np.exp(exponent) * scores)[each, target]
-        return float(-np.log(np.maximum(shares, 1e-12)).sum() + DOUBT_ROWS * exponent**2)
+        return float(-counts @ np.log(np.maximum(shares, 1e-12)) + DOUBT_ROWS * exponent**2)
 
     factor = USUAL_SHARPNESS * float(np.exp(minimize_scalar(loss, bounds=(-3.0, 3.0), method="bounded").x))
     return Linear(linear.weights * np.float32(factor), linear.bias * factor)

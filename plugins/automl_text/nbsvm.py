@@ -85,7 +85,7 @@ class NbSvmLearner:
         self.encoder, x = Encoder.learn(train.features, self.plan, self.problem, progress)
         machine = Machine(self.strength, bayes=True, pull=self.pull, known=self.encoder.known)
         linear = machine.fit(x, train.target, self.problem.outputs, train.weights, progress)
-        self.linear = sharpened(linear, self.encoder.transform(valid.features), valid.target)
+        self.linear = sharpened(linear, self.encoder.transform(valid.features), valid.target, valid.weights)
 
     def predict(self, features: Features) -> Array:
         from automl_text.linear import softmax

@@ -120,7 +120,7 @@ class TfidfLinearLearner:
         assert self.encoder is not None
         machine = Machine(self.strength)
         linear = machine.fit(x, train.target, self.problem.outputs, weights, progress)
-        return sharpened(linear, self.encoder.transform(valid.features), valid.target)
+        return sharpened(linear, self.encoder.transform(valid.features), valid.target, valid.weights)
 
     def _goal(self, target: Array, weights: Array) -> tuple[Loss, Array]:
         """The loss, and the bias to begin with."""
