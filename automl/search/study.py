@@ -9,12 +9,11 @@ from __future__ import annotations
 import math
 import statistics
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
 
 from automl.hooks import Event, announce
 from automl.search.budget import Budget
+from automl.search.candidate import Candidate
 from automl.search.events import (
     PRUNED,
     EpochEnded,
@@ -31,7 +30,7 @@ from automl.search.journal import ask, enqueue_once, favour, judged, open_study,
 from automl.search.ledger import Timesheet
 from automl.search.listener import Listener, SearchEvent
 from automl.search.pace import Pace, first_minute, next_family, patience_for, portfolio
-from automl.search.pruning import Curve, falls_behind, is_hopeless
+from automl.search.pruning import Curve
 from automl.search.run import Run, TrialResult, read_result
 from automl.search.tried import Tried
 from automl.task import Architecture, Parameters
@@ -79,10 +78,10 @@ class Search:
         self._floor = floor
         self._pace = Pace(families, work, executor.plan.threads, self._problem.outputs)
         self._ordered = math.isinf(budget.seconds)
-        self._trials: dict[int, _Candidate] = {}
+        self._trials: dict[int, Candidate] = {}
         self._untold: dict[int, TrialResult | str] = {}  # by number: what a finished trial gave, or why it failed
         self._results = {result.number: result for result in run.results()}
-        self._held: list[tuple[Trial, str, Parameters]] = []  # asked for, waiting for room in their runtime
+        self._held: list[Candidate] = []  # asked for, waiting for room in their runtime
         self._since_better = 0
         self._curve_is_drawn = any(result.curve for result in self._results.values())
         self.timesheet = Timesheet()
@@ -152,7 +151,7 @@ class Search:
         return not self.timesheet.stopped
 
     def _trials_open(self) -> set[int]:
-        return {*self._executor.running(), *self._untold, *(trial.number for trial, *_ in self._held)}
+        return {*self._executor.running(), *self._untold, *(candidate.trial.number for candidate in self._held)}
 
     def _is_turn(self) -> bool:
         """Without a clock: are all results told that the next trial may know of? Tells them."""
@@ -177,9 +176,9 @@ class Search:
     def _submit_held(self) -> None:
         """Begin the trials that had to wait for their runtime, as far as there is room now."""
         for held in list(self._held):
-            if self._executor.room(self._families[held[1]].runtime):
+            if self._has_room(held.architecture):
                 self._held.remove(held)
-                self._submit(*held)
+                self._submit(held)
 
     def _submit_next(self) -> bool:
         """Ask for a trial and begin it. False when that must wait for a trial to end."""
@@ -189,10 +188,12 @@ class Search:
         fits = self._pace.fits(architecture, self._results.values(), self._allowed()) or self._has_nothing()
         if not fits or not self._tried.is_new(architecture, parameters):
             self._drop(trial)
-        elif not self._has_room(architecture):
-            self._held.append((trial, architecture, parameters))
+            return True
+        candidate = self._candidate(trial, architecture, parameters)
+        if self._has_room(architecture):
+            self._submit(candidate)
         else:
-            self._submit(trial, architecture, parameters)
+            self._held.append(candidate)
         return True
 
     def _favour_one(self) -> bool:
@@ -210,17 +211,22 @@ class Search:
     def _fresh(self) -> list[str]:
         return [name for name in self._families if not self._tried.is_used_up(name)]
 
-    def _submit(self, trial: Trial, architecture: str, parameters: Parameters) -> None:
-        threads = self._executor.plan.threads
+    def _candidate(self, trial: Trial, architecture: str, parameters: Parameters) -> Candidate:
+        """A trial with what it will be held against: what is known when it is asked for, whenever it may begin."""
         best = min(self._results.values(), key=lambda result: result.loss, default=None)
         curve = best is not None and best.architecture == architecture and self._wants_curve(best)
-        spec = TrialSpec(
-            trial.number, architecture, parameters, self._allowed(), self._deadline(), threads, curve=curve
-        )
         curves = self._curves() if self._families[architecture].epochs else []
-        self._trials[trial.number] = _Candidate(trial, architecture, best.fold_losses if best else (), curves)
+        return Candidate(trial, architecture, parameters, best.fold_losses if best else (), curves, curve)
+
+    def _submit(self, candidate: Candidate) -> None:
+        number, architecture = candidate.trial.number, candidate.architecture
+        spec = TrialSpec(
+            number, architecture, candidate.parameters, self._allowed(), self._deadline(),
+            self._executor.plan.threads, curve=candidate.draws_curve,
+        )  # fmt: skip
+        self._trials[number] = candidate
         self._executor.submit(spec, self._families[architecture].runtime)
-        self._tell("started", "", trial.number)
+        self._tell("started", "", number)
 
     def _wants_curve(self, best: TrialResult) -> bool:
         """Should a trial of this one's family also draw a learning curve? Once, when it takes little of the time."""
@@ -248,14 +254,12 @@ class Search:
         if isinstance(event, FitBegan):
             candidate.fitting_since = time.time()
         elif isinstance(event, FoldScored):
-            candidate.fitting_since = 0.0
-            candidate.losses.append(event.loss)
-            candidate.fit_seconds += event.seconds
-            self._executor.answer(event.trial, not self._hopeless(event, candidate))
+            in_epochs = self._families[candidate.architecture].epochs  # the steps that Optuna knows of then
+            self._executor.answer(event.trial, not candidate.is_hopeless(event, self._floor, told=not in_epochs))
             mean = self._sign * statistics.fmean(candidate.losses)
             self._tell("fold", f"fold {event.fold + 1}", event.trial, mean)
         elif isinstance(event, EpochEnded):
-            self._executor.answer(event.trial, not self._falls_behind(event, candidate))
+            self._executor.answer(event.trial, not candidate.falls_behind(event, self._sign, self._floor))
             self._tell("epoch", f"epoch {event.epoch.number}", event.trial, event.epoch.score)
         elif isinstance(event, Reported):
             self._tell("step", f"step {event.step}", event.trial, event.score)
@@ -266,21 +270,6 @@ class Search:
             if not self._ordered:
                 self._settle(event.trial)
 
-    def _hopeless(self, event: FoldScored, candidate: _Candidate) -> bool:
-        in_epochs = self._families[candidate.architecture].epochs  # which are the steps that Optuna knows of then
-        if math.isfinite(event.loss) and not in_epochs:  # a fold without a rare class has no ROC AUC
-            candidate.trial.report(statistics.fmean(filter(math.isfinite, candidate.losses)), event.fold)
-        return is_hopeless(candidate.losses, candidate.best, self._floor)
-
-    def _falls_behind(self, event: EpochEnded, candidate: _Candidate) -> bool:
-        """Between the epochs of its first fold: those of later folds follow a fold that was good enough."""
-        loss = self._sign * event.epoch.score
-        if event.fold != 0 or not math.isfinite(loss):
-            return False
-        candidate.curve.append((event.epoch.share, loss))
-        candidate.trial.report(loss, event.epoch.number)
-        return falls_behind(candidate.curve, candidate.curves, self._floor)
-
     def _curves(self) -> list[Curve]:
         """How the finished trials that have epochs went in their first fold."""
         histories = [result.history[0] for result in self._results.values() if result.history]
@@ -288,7 +277,7 @@ class Search:
         finite = [[point for point in curve if math.isfinite(point[1])] for curve in curves]
         return [curve for curve in finite if curve]
 
-    def _show(self, number: int, found: TrialResult | str, candidate: _Candidate) -> None:
+    def _show(self, number: int, found: TrialResult | str, candidate: Candidate) -> None:
         """Say what became of a trial, and note down what it took."""
         if isinstance(found, TrialResult):
             self.timesheet.finished(found)
@@ -325,8 +314,8 @@ class Search:
 
         for number in sorted(self._untold):
             self._settle(number)
-        for trial, *_ in self._held:
-            self._drop(trial)
+        for candidate in self._held:
+            self._drop(candidate.trial)
         running, now = self._executor.running(), time.time()
         self._executor.close()
         for number in running:
@@ -367,21 +356,3 @@ class Search:
                 memory_mb=self._executor.memory_mb() if kind in ("tick", "trial") else math.nan,
             )
         )
-
-
-@dataclass
-class _Candidate:
-    """A submitted trial: its family, the fold losses of the trial that was best when it began, its own so far.
-
-    `curves`: of the trials that were finished then; `curve`: of its own first fold, so far. `fitting_since`: when the
-    fit that is going on began; 0 between fits.
-    """
-
-    trial: Trial
-    architecture: str
-    best: tuple[float, ...]
-    curves: Sequence[Curve] = ()
-    curve: list[tuple[float, float]] = field(default_factory=list)
-    losses: list[float] = field(default_factory=list)
-    fit_seconds: float = 0.0
-    fitting_since: float = 0.0

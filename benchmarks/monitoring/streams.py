@@ -146,7 +146,7 @@ def replay(stream: Stream, policy: str, store: Path, seconds: str) -> Replayed:
             spent += time.perf_counter() - began
             wait_for_champion(client, store)
     history = Store(store).audit.of("stream")
-    retrainings = sum(entry.action == "retrain" for entry in history)
+    retrainings = len({entry.detail["plan"] for entry in history if entry.action == "retrain"})
     promotions = sum(entry.action == "promote" for entry in history) - 1
     return Replayed(stream.name, policy, scores, retrainings, promotions, spent)
 

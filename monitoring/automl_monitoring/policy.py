@@ -90,8 +90,8 @@ class RetrainPolicy(Section):
     after the last time; empty for never. `label_lag`: how long labels take: rows younger than that do not
     count. `time`: for the champion's recipe first, then for a search that starts from its journal. `most_outside`:
     share of the training rows that may come from labels sent over HTTP. `judge_share`: of the labelled rows, the
-    newest, are held out to judge both models, `least_judges` at least.
-    `cores`: how many training may use, at low priority; 0 for half of them.
+    newest, are held out to judge both models, `least_judges` at least. `complete`: a winner is taught on them, too,
+    before it answers. `cores`: how many training may use, at low priority; 0 for half of them.
     """
 
     approval: Literal["auto", "ask"] = "auto"
@@ -106,6 +106,7 @@ class RetrainPolicy(Section):
     most_outside: Share = 0.5
     judge_share: Annotated[float, Field(gt=0, lt=1)] = 0.3
     least_judges: Annotated[int, Field(ge=20)] = 50
+    complete: bool = True
     cores: NonNegativeInt = 0
 
 
@@ -133,8 +134,8 @@ class RolloutPolicy(Section):
     """How a promoted challenger comes to its clients: in the champion's shadow for `shadow_rows` answers, then as a
     canary of `canary` of the requests for `canary_rows` answers, each for `patience` at most, then wholly.
 
-    0 rows leave a stage out. `watch_rows`: labelled answers after the promotion, on which the one before must not be
-    better by more than noise: else it comes back by itself.
+    0 rows leave a stage out. `watch_rows`: newest labelled answers after the promotion, on which, or on the newer half
+    or quarter of which, the one before must not be better by more than noise: else it comes back by itself.
     """
 
     shadow_rows: NonNegativeInt = 0

@@ -124,13 +124,15 @@ class Settings:
 
 
 class DescriptorsLearner:
-    """Fits `images`, `numbers` and `codes`. `constant`: the answer to everything, where there was no time to learn."""
+    """Fits `images`, `numbers` and `codes`. `constant`: the answer to everything, where there was no time to learn.
+    `steps`: the rounds of its trees, 0 without them."""
 
     projection: Projection
     beside: ColumnsBeside
     head: Head
     scale: TargetScale | None = None
     constant: Array | None = None
+    steps: int = 0
 
     def __init__(self, settings: Settings, problem: Problem) -> None:
         self._settings = settings
@@ -164,7 +166,9 @@ class DescriptorsLearner:
             self.head = fit_kernel(x, self.projection.axes.shape[1], taught, shape, problem)
         else:
             growth = {"learning_rate": settings.learning_rate, "num_leaves": settings.num_leaves}
-            self.head = fit_trees(x, self._inputs(valid.features), taught, growth, problem, progress)
+            checks = None if progress.steps else self._inputs(valid.features)
+            self.head = trees = fit_trees(x, checks, taught, growth, problem, progress)
+            self.steps = trees.steps
         self.constant = None
 
     def predict(self, features: Features) -> Array:

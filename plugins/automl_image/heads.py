@@ -116,6 +116,11 @@ class Trees:
     classes: int
     classify: bool
 
+    @property
+    def steps(self) -> int:
+        """Rounds up to the best one."""
+        return int(self.booster.best_iteration if self.booster.best_iteration > 0 else self.booster.current_iteration())
+
     def outputs(self, x: Array) -> Array:
         raw = np.asarray(self.booster.predict(x, num_threads=1), dtype=np.float64)
         if not self.classify:
@@ -136,9 +141,10 @@ class Trees:
 
 
 def fit_trees(
-    x: Array, valid: Array, taught: Lesson, shape: Mapping[str, float], problem: Problem, progress: Progress
+    x: Array, valid: Array | None, taught: Lesson, shape: Mapping[str, float], problem: Problem, progress: Progress
 ) -> Trees:
-    """Trees of this `learning_rate` and these `num_leaves`, stopped early by the validation rows or by the clock."""
+    """Trees of this `learning_rate` and these `num_leaves`: as many as `progress` asks for, or stopped early by the
+    validation rows; in any case by the clock."""
     import lightgbm
 
     classify = problem.schema.task == "classify"
@@ -158,17 +164,20 @@ def fit_trees(
     }
     threads = {"num_threads": progress.threads, "verbosity": -1, "deterministic": True, "force_row_wise": True}
     data = lightgbm.Dataset(x, taught.target, weight=taught.weights)
-    check = data.create_valid(valid, taught.valid_target, weight=taught.valid_weights)
 
     def until_time_is_over(env: Any) -> None:
         if progress.out_of_time():
             raise lightgbm.callback.EarlyStopException(env.iteration, env.evaluation_result_list)
 
+    checks, callbacks = [], [until_time_is_over]
+    if valid is not None:
+        checks = [data.create_valid(valid, taught.valid_target, weight=taught.valid_weights)]
+        callbacks.insert(0, lightgbm.early_stopping(PATIENCE, verbose=False))
     booster = lightgbm.train(
         {**goal, **fixed, **threads, **shape, "seed": problem.seed},
         data,
-        MOST_ROUNDS,
-        valid_sets=[check],
-        callbacks=[lightgbm.early_stopping(PATIENCE, verbose=False), until_time_is_over],
+        progress.steps or MOST_ROUNDS,
+        valid_sets=checks,
+        callbacks=callbacks,
     )
     return Trees(booster, problem.outputs, classify)

@@ -10,6 +10,7 @@ import pytest
 
 from automl.data.reading import Table
 from automl.engine import FitRequest, fit_table
+from automl.model.artifact import load_model
 from automl.store import CHALLENGER, CHAMPION, PREVIOUS, Decision, Job, Rollout, Store
 from automl_monitoring.policy import Policy, RolloutPolicy
 from automl_monitoring.replay import replay
@@ -46,7 +47,9 @@ def bad_rows(churn_rows: pd.DataFrame) -> pd.DataFrame:
 @pytest.fixture
 def home(store: Store, bad_rows: pd.DataFrame) -> Store:
     """A store with the model and, as its challenger, one that knows nothing."""
-    request = FitRequest(target="Churn", name="churn", seconds=20, max_trials=1, executor="inline", alias=CHALLENGER)
+    request = FitRequest(
+        target="Churn", name="churn", seconds=float("inf"), max_trials=1, executor="inline", alias=CHALLENGER
+    )
     fit_table(Table(bad_rows, name="churn"), request, store)
     return store
 
@@ -154,5 +157,22 @@ def test_one_that_holds_stays(home: Store, traffic: pd.DataFrame, log: Log) -> N
     add_labels(home, log(home, traffic.head(130)), traffic["Churn"].head(130).tolist())
     stages(home).watch_over(job, POLICY)
     [job] = home.jobs.of("churn")
-    assert job.detail["settled"]
+    assert job.detail["looked"] == 130
     assert home.versions.aliases("churn") == {CHAMPION: 1, PREVIOUS: 2}
+
+
+def test_what_was_true_before_may_be_true_again(home: Store, traffic: pd.DataFrame, log: Log) -> None:
+    """The version before was worse for long, and is better on the newest labels: they count."""
+    home.versions.point("churn", CHAMPION, 2, "the customers changed")
+    job = job_at(home, "promoted")
+    policy = Policy(rollout=RolloutPolicy(watch_rows=2_000))
+    model = load_model(home.versions.find("churn", 2).folder)
+    early = [str(each) for each in model.answer(traffic.head(400)).prediction]
+    add_labels(home, log(home, traffic.head(400)), early)
+    stages(home).watch_over(job, policy)
+    assert home.versions.aliases("churn")[CHAMPION] == 2
+    later = traffic.iloc[400:800]
+    add_labels(home, log(home, later), later["Churn"].tolist())
+    stages(home).watch_over(home.jobs.of("churn")[-1], policy)
+    assert home.versions.aliases("churn")[CHAMPION] == 1
+    assert "on 800 labelled rows" not in home.jobs.of("churn")[-1].detail["rolled_back"]

@@ -21,7 +21,7 @@ from automl.engine import FitRequest, fit_table, training_table
 from automl.errors import ArtifactError, DataError
 from automl.model.artifact import load_model
 from automl.model.logged import log_entries
-from automl.request import asked_again
+from automl.request import asked_again, recipe_of
 from automl.store import CHAMPION, AuditEntry, LoggedPrediction, Store, Version
 from automl_monitoring.policy import Policy, RetrainPolicy
 from automl_monitoring.replay import replay
@@ -87,13 +87,17 @@ def test_a_better_challenger_is_promoted_and_written_down(
     assert outcome.promoted, outcome.why
     assert "more than noise" in outcome.why
     assert all(part["passed"] for part in outcome.parts)
-    assert store.versions.find("churn", CHAMPION).number == outcome.challenger == 2
+    assert (outcome.judged, outcome.challenger) == (2, 3)  # the third was taught on the judges too
+    assert store.versions.find("churn", CHAMPION).number == 3
     assert store.versions.find("churn", "previous").number == 1
-    assert [entry.action for entry in store.audit.of("churn")][-2:] == ["retrain", "promote"]
-    # What it was trained on never judges it: only the former judge rows are new to it.
-    left = [entry.sequence for entry in unseen(store, store.versions.find("churn"))]
-    assert left[0] == planned.judges_first
-    assert len(left) >= planned.judge_rows
+    assert [entry.action for entry in store.audit.of("churn")][-3:] == ["alias challenger", "retrain", "promote"]
+    judged, completed = (store.versions.find("churn", number) for number in (2, 3))
+    assert recipe_of(store, completed, most=0) == recipe_of(store, judged, most=0)
+    more = len(training_table(store, completed).frame) - len(training_table(store, judged).frame)
+    assert more == planned.judge_rows
+    # What it was trained on never judges it.
+    assert unseen(store, completed) == []
+    assert unseen(store, judged)[0].sequence == planned.judges_first
     (replayed,) = replay(store, "churn")
     assert replayed.equal, replayed.differences
     assert replayed.outcome == "promote"

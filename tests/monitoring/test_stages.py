@@ -19,7 +19,7 @@ from automl.errors import NotFoundError
 from automl.store import CHAMPION, Decision, Store, Version
 from automl_monitoring.policy import Policy, RetrainPolicy, WindowPolicy
 from automl_monitoring.replay import replay
-from automl_monitoring.retraining import Plan, conclude, judge, plan, train
+from automl_monitoring.retraining import Plan, complete, conclude, judge, plan, train
 from automl_monitoring.retraining.planning import rows_of
 from automl_monitoring.retraining.rows import unseen
 from automl_monitoring.watching import lookout
@@ -67,12 +67,14 @@ def test_every_stage_may_be_called_again(judged: Judged, traffic: pd.DataFrame, 
     add_labels(store, late, ["Yes"] * 40)
     assert train(store, planned, POLICY, max_trials=1, executor="inline") == challenger
     assert judge(store, planned, challenger, POLICY) == decision
-    promoted = conclude(store, planned, decision)
+    completed = complete(store, planned, decision, POLICY, executor="inline")
+    assert complete(store, planned, decision, POLICY, executor="inline") == completed
+    promoted = conclude(store, planned, decision, completed.number)
     entries = store.audit.of("churn")
-    assert conclude(store, planned, decision) == promoted == (decision.outcome == "promote")
+    assert conclude(store, planned, decision, completed.number) == promoted == (decision.outcome == "promote")
     assert store.audit.of("churn") == entries
-    assert sum(entry.action == "retrain" for entry in entries) == 1
-    assert len(store.versions.of("churn")) == 2
+    assert sum(entry.action == "retrain" for entry in entries) == 2
+    assert len(store.versions.of("churn")) == 3
 
 
 def test_nothing_is_learned_from_a_window_of_broken_data(store: Store, traffic: pd.DataFrame, log: Log) -> None:
@@ -143,7 +145,7 @@ def test_nothing_is_promoted_over_a_champion_that_was_not_judged(judged: Judged)
     shutil.copytree(champion.folder, copy)
     other = store.versions.register(replace(champion, folder=copy), why="test")
     store.versions.point("churn", CHAMPION, other.number, "by hand")
-    assert not conclude(store, planned, decision, force=True)
+    assert not conclude(store, planned, decision, judged.challenger.number, force=True)
     assert store.versions.find("churn").number == other.number
     assert "meanwhile" in store.audit.of("churn")[-1].why
 

@@ -36,7 +36,9 @@ class Choice:
 
 class EmbeddingsLearner:
     """Vectors of each column side by side (of a pair also their difference and product), then numbers and categories,
-    then a head."""
+    then a head. `steps`: the trees of a boosted head, 0 of another."""
+
+    steps: int = 0
 
     def __init__(self, problem: Problem, choice: Choice, door: Callable[[], Door]) -> None:
         """`door` gives the plugin's; it is called when torch may be imported."""
@@ -72,7 +74,8 @@ class EmbeddingsLearner:
             judged = self._matrix(valid.features) if looks else x[:0]
             weights = _counts(taught.valid_weights, len(valid))
             stops = Lines(judged, taught.valid_target[: len(judged)], weights[: len(judged)], classes)
-            self._head = Trees.fit(lines, stops, x.shape[1] - self._beside.width, seed, progress)
+            self._head = trees = Trees.fit(lines, stops, x.shape[1] - self._beside.width, seed, progress)
+            self.steps = trees.steps
 
     def predict(self, features: Features) -> Array:
         assert self._head is not None

@@ -133,7 +133,7 @@ class Trees:
     @classmethod
     def fit(cls, lines: Lines, valid: Lines, narrow: int, seed: int, progress: Progress) -> Trees:
         """The first `narrow` columns are those of the vectors; the others are given to the trees as they are. `valid`
-        tells when to stop, where it holds rows."""
+        tells when to stop, where it holds rows; else there are as many trees as `progress` asks for."""
         from catboost import CatBoost, Pool
 
         mean, spread = _scale(lines.x)
@@ -143,7 +143,7 @@ class Trees:
         model = CatBoost(
             {
                 "loss_function": "MultiClass" if lines.classes else "RMSE",
-                "iterations": TREES_MOST,
+                "iterations": progress.steps or TREES_MOST,
                 "depth": TREES_DEPTH,
                 "learning_rate": TREES_RATE,
                 "random_seed": seed,
@@ -161,6 +161,11 @@ class Trees:
             callbacks=[_Clock(progress)],
         )
         return cls(model, arrays)
+
+    @property
+    def steps(self) -> int:
+        """Trees up to the best one."""
+        return int(self.model.tree_count_ or 0)
 
     def outputs(self, x: Array) -> Array:
         raw = np.asarray(self.model.predict(_reduced(x, self.arrays), prediction_type="RawFormulaVal", thread_count=1))

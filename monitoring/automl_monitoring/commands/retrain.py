@@ -66,10 +66,12 @@ def _tell(outcome: Retraining) -> None:
     for note in outcome.plan.notes:
         say(f"Note: {escape(note)}.")
     fitted = f"{outcome.old_rows:,} old and {outcome.new_rows:,} new rows{MIXES.get(outcome.mix, '')}"
-    say(f"Version {outcome.challenger}: fitted on {fitted}.")
+    say(f"Version {outcome.judged}: fitted on {fitted}.")
     for part in outcome.parts:
         mark = "[green]✓[/]" if part["passed"] else "[red]✗[/]"
         say(f"  {mark} {part['name']}: {escape(part['what'])}")
+    if outcome.challenger != outcome.judged:
+        say(f"Version {outcome.challenger}: the same recipe, taught on the {outcome.plan.judge_rows:,} judges too.")
     if outcome.promoted:
         say(f"[bold green]Promoted[/] version {outcome.challenger}: {escape(outcome.why)}.")
     else:

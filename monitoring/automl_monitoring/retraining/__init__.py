@@ -3,6 +3,7 @@
     plan        which rows train, which judge, which are left out and why
     train       the champion's recipe on old and new rows, then a search that starts from its journal
     judge       the gate, kept as a decision
+    complete    the winner's recipe on the rows that judged it, too
     conclude    promote or keep
 
 Each may be called again after a death, with the same plan, and does nothing twice.
@@ -10,10 +11,22 @@ Each may be called again after a death, with the same plan, and does nothing twi
 
 from __future__ import annotations
 
+from automl_monitoring.retraining.completing import complete
 from automl_monitoring.retraining.concluding import Retraining, announce_promotion, conclude, retrain
 from automl_monitoring.retraining.judging import judge
 from automl_monitoring.retraining.plan import LeftOut, Plan
 from automl_monitoring.retraining.planning import plan
 from automl_monitoring.retraining.training import train
 
-__all__ = ["LeftOut", "Plan", "Retraining", "announce_promotion", "conclude", "judge", "plan", "retrain", "train"]
+__all__ = [
+    "LeftOut",
+    "Plan",
+    "Retraining",
+    "announce_promotion",
+    "complete",
+    "conclude",
+    "judge",
+    "plan",
+    "retrain",
+    "train",
+]

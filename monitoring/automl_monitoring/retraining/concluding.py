@@ -12,6 +12,7 @@ from automl.errors import ConflictError
 from automl.hooks import Event, announce
 from automl.store import CHAMPION, AuditEntry, Decision, Store
 from automl_monitoring.policy import Policy
+from automl_monitoring.retraining.completing import complete
 from automl_monitoring.retraining.judging import judge
 from automl_monitoring.retraining.plan import Plan
 from automl_monitoring.retraining.planning import plan as make_plan
@@ -22,11 +23,13 @@ DECISION = "decision"  # in the detail of audit entries: the sequence of the dec
 
 @dataclass(frozen=True)
 class Retraining:
-    """How a retraining ended. `promoted` may be forced: then the decision's outcome is keep."""
+    """How a retraining ended. `promoted` may be forced: then the decision's outcome is keep. `judged`: the version that
+    the gate judged; another than the challenger where that was taught on the judges too."""
 
     name: str
     champion: int
     challenger: int
+    judged: int
     promoted: bool
     why: str
     decision: int
@@ -52,14 +55,17 @@ def retrain(
 ) -> Retraining:
     """Plan, train, judge and conclude, one after the other. Raises DataError where there is too little to go by."""
     plan = make_plan(store, name, policy)
-    challenger = train(store, plan, policy, max_trials=max_trials, executor=executor)
-    decision = judge(store, plan, challenger, policy)
-    promoted = conclude(store, plan, decision, force=force)
+    judged = train(store, plan, policy, max_trials=max_trials, executor=executor)
+    decision = judge(store, plan, judged, policy)
+    won = decision.outcome == "promote"
+    challenger = complete(store, plan, decision, policy, executor=executor) if won else judged
+    promoted = conclude(store, plan, decision, challenger.number, force=force)
     trained = next(entry for entry in store.audit.of(name)[::-1] if _trained(entry, challenger.number))
     return Retraining(
         name=name,
         champion=plan.champion,
         challenger=challenger.number,
+        judged=judged.number,
         promoted=promoted,
         why=_concluded(store, decision)[-1].why,
         decision=decision.sequence,
@@ -72,9 +78,15 @@ def retrain(
 
 
 def conclude(
-    store: Store, plan: Plan, decision: Decision, *, force: bool = False, connection: Connection | None = None
+    store: Store,
+    plan: Plan,
+    decision: Decision,
+    challenger: int,
+    *,
+    force: bool = False,
+    connection: Connection | None = None,
 ) -> bool:
-    """Make the challenger of a decision the champion, or keep the one there is; True for a promotion.
+    """Make the challenger of a decision (see `complete`) the champion, or keep the one there is; True for a promotion.
 
     Written down once: called again, it says what it said. Where another version became the champion meanwhile, against
     which nothing was judged, nothing is promoted. `connection`: of the caller's transaction, to be one with what else
@@ -82,7 +94,6 @@ def conclude(
     """
     if ended := _concluded(store, decision):
         return ended[-1].action == "promote"
-    challenger = int(decision.record["challenger"])
     promote = decision.outcome == "promote"
     why = decision.why if promote or not force else f"promoted by force although {decision.why}"
     detail = {"from": plan.champion, "challenger": challenger, DECISION: decision.sequence, "plan": plan.digest}
@@ -96,15 +107,15 @@ def conclude(
             why = f"the champion became version {now} meanwhile, against which nothing was judged"
         else:
             if connection is None:
-                announce_promotion(decision)
+                announce_promotion(decision, challenger)
             return True
     store.audit.add(AuditEntry("keep", plan.name, plan.champion, why, detail), connection)
     return False
 
 
-def announce_promotion(decision: Decision) -> None:
-    """Tell whoever listens that a decision made its challenger the champion."""
-    said = {key: decision.record[key] for key in ("challenger", "parts")}
+def announce_promotion(decision: Decision, challenger: int) -> None:
+    """Tell whoever listens that a decision made this challenger the champion."""
+    said = {"challenger": challenger, "parts": decision.record["parts"]}
     announce(Event("promoted", decision.name, {**said, "why": decision.why, DECISION: decision.sequence}))
 
 

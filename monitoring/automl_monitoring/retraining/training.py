@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -14,7 +14,7 @@ from automl.engine import fit_table, training_table
 from automl.model.artifact import load_model
 from automl.opening import prepare
 from automl.request import FitRequest, asked_again, recipe_of
-from automl.store import CHALLENGER, AuditEntry, Store, Version
+from automl.store import CHALLENGER, AuditEntry, LoggedPrediction, Store, Version
 from automl.task import Problem
 from automl_monitoring.policy import Policy
 from automl_monitoring.retraining.plan import Plan
@@ -53,29 +53,35 @@ def train(
     challenger = found[-1]
     if CHALLENGER not in challenger.aliases and challenger.number == store.versions.of(plan.name)[-1].number:
         store.versions.point(plan.name, CHALLENGER, challenger.number, note)
-    _note(store, plan, challenger)
+    note_training(store, plan, challenger, plan.train_last, f"trained with {plan.train_rows:,} newly labelled rows")
     return store.versions.find(plan.name, challenger.number)
 
 
 def _asked(store: Store, champion: Version, plan: Plan, labelled: Labelled, policy: Policy) -> tuple[Table, FitRequest]:
     """The mixed rows of a plan, and what is asked of a fit on them."""
-    model = load_model(champion.folder)
-    old, again = _without_recency(training_table(store, champion), asked_again(store, champion), store, champion)
-    entries, new = labelled.train, len(labelled.train)
-    table = with_moments(grown_table(old, entries, model.schema), again.roles.time, entries)
-    table = with_weights(table, again.roles.weight, len(old.frame))
+    table, old, again = grown(store, champion, labelled.train)
+    new = len(labelled.train)
     request = replace(again, starts=recipe_of(store, champion))
-    possible = ways(len(old.frame), new, labelled.outside_rows, policy.retrain.most_outside)
-    mixed = _mixed(store, plan)
+    possible = ways(old, new, labelled.outside_rows, policy.retrain.most_outside)
+    mixed = mixed_of(store, plan)
     if mixed is None:
         until = time.time() + MIX_SHARE * plan.seconds
         prepared = prepare(table, request)
-        problem = Problem(prepared.dataset.schema, model.problem.modality, prepared.metric.name, again.seed)
+        modality = load_model(champion.folder).problem.modality
+        problem = Problem(prepared.dataset.schema, modality, prepared.metric.name, again.seed)
         choice = choose_recency(prepared.dataset, new, possible, problem, request.starts, until)
         mixed = {**choice.record(), PLAN: plan.digest, "weight": again.roles.weight}
         store.audit.add(AuditEntry(MIX, plan.name, plan.champion, choice.why or "as always", mixed))
     way = Recency(str(mixed["name"]), int(mixed["kept"]), float(mixed["factor"]))
-    return mix(table, len(old.frame), way, request)
+    return mix(table, old, way, request)
+
+
+def grown(store: Store, champion: Version, entries: Sequence[LoggedPrediction]) -> tuple[Table, int, FitRequest]:
+    """A champion's rows and then these, how many were its own, and what was asked of its fit."""
+    schema = load_model(champion.folder).schema
+    old, again = _without_recency(training_table(store, champion), asked_again(store, champion), store, champion)
+    table = with_moments(grown_table(old, entries, schema), again.roles.time, entries)
+    return with_weights(table, again.roles.weight, len(old.frame)), len(old.frame), again
 
 
 def mix(table: Table, old: int, way: Recency, request: FitRequest) -> tuple[Table, FitRequest]:
@@ -107,20 +113,19 @@ def _is_of(entry: AuditEntry, number: int) -> bool:
     return entry.action == "retrain" and entry.number == number
 
 
-def _mixed(store: Store, plan: Plan) -> Mapping[str, Any] | None:
+def mixed_of(store: Store, plan: Plan) -> Mapping[str, Any] | None:
     """How the rows of this plan are mixed, if a process before has decided it."""
     entries = store.audit.of(plan.name)
     return next((entry.detail for entry in entries if entry.action == MIX and entry.detail[PLAN] == plan.digest), None)
 
 
-def _note(store: Store, plan: Plan, challenger: Version) -> None:
-    """Write down, once, which logged rows a challenger was trained on, so that they never judge it."""
-    if any(_is_of(entry, challenger.number) for entry in store.audit.of(plan.name)):
+def note_training(store: Store, plan: Plan, version: Version, last: int, why: str) -> None:
+    """Write down, once, up to which logged row a version was trained, so that those rows never judge it."""
+    if any(_is_of(entry, version.number) for entry in store.audit.of(plan.name)):
         return
-    mixed = _mixed(store, plan) or {}
+    mixed = mixed_of(store, plan) or {}
     detail = {
-        "from": plan.champion, TRAINED_THROUGH: plan.train_last, PLAN: plan.digest,
+        "from": plan.champion, TRAINED_THROUGH: last, PLAN: plan.digest,
         "mix": mixed.get("name", "all"), "weight": mixed.get("weight"),
     }  # fmt: skip
-    why = f"trained with {plan.train_rows:,} newly labelled rows"
-    store.audit.add(AuditEntry("retrain", plan.name, challenger.number, why, detail))
+    store.audit.add(AuditEntry("retrain", plan.name, version.number, why, detail))

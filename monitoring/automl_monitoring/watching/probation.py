@@ -14,7 +14,7 @@ import numpy as np
 
 from automl.bootstrap import RESAMPLES, paired_gain, time_block
 from automl.data.dataset import Array, conform
-from automl.metrics import find_metric
+from automl.metrics import Metric, find_metric
 from automl.model.artifact import load_model
 from automl.model.logged import hides_features
 from automl.model.model import Model
@@ -24,7 +24,8 @@ from automl_monitoring.gate import same_order
 from automl_monitoring.window import conform_labels, feature_frame
 
 LEAST_ROWS = 50  # labelled, before anything is said
-SURE = 0.99  # not .95: it is asked again and again while labels come, each time with twice as many
+SURE = 0.99  # not .95: it is asked again and again while labels come
+NEWEST = (1, 2, 4)  # all rows, their newer half, their newest quarter: what once was true may be true again
 LEAST_DEFINED = 0.9  # of the resamples must have a score
 
 
@@ -83,8 +84,13 @@ def record_of(trial: Trial) -> dict[str, Any]:
     return asdict(trial)
 
 
-def compare(old: Version, new: Version, entries: Sequence[LoggedPrediction]) -> Comparison | None:
-    """Let both answer these labelled rows anew; None with too few, or where the score is not to be trusted on them."""
+def compare(
+    old: Version, new: Version, entries: Sequence[LoggedPrediction], parts: Sequence[int] = (1,)
+) -> Comparison | None:
+    """Let both answer these labelled rows anew, oldest first; None with too few, or where no score is to be trusted.
+
+    `parts`: the newest half, quarter … of the rows are looked at as well, and what speaks most for the old one counts.
+    """
     entries = [entry for entry in entries if not hides_features(entry)]
     if len(entries) < LEAST_ROWS:
         return None
@@ -93,13 +99,21 @@ def compare(old: Version, new: Version, entries: Sequence[LoggedPrediction]) -> 
     target = conform_labels(entries, schema)
     before, now = (_answers(model, entries) for model in models)
     aligned = same_order(now, models[1].schema.classes, schema.classes)
-    if aligned is None or (target.dtype.kind == "i" and len(np.unique(target)) < 2):
+    if aligned is None:
         return None
-    gains = paired_gain(metric, target, aligned, before, block=time_block(target, aligned, before))
-    scores = metric.score(target, before), metric.score(target, aligned)
+    newest = [slice(len(entries) - len(entries) // part, None) for part in parts if len(entries) // part >= LEAST_ROWS]
+    compared = [_compared(metric, target[rows], before[rows], aligned[rows]) for rows in newest]
+    return max(filter(None, compared), key=lambda each: each.low, default=None)
+
+
+def _compared(metric: Metric, target: Array, before: Array, now: Array) -> Comparison | None:
+    if target.dtype.kind == "i" and len(np.unique(target)) < 2:
+        return None
+    gains = paired_gain(metric, target, now, before, block=time_block(target, now, before))
+    scores = metric.score(target, before), metric.score(target, now)
     if len(gains) < LEAST_DEFINED * RESAMPLES or not np.isfinite(scores).all():
         return None
-    return Comparison(metric.name, len(entries), *scores, low=float(np.quantile(gains, 1 - SURE)))
+    return Comparison(metric.name, len(target), *scores, low=float(np.quantile(gains, 1 - SURE)))
 
 
 def _answers(model: Model, entries: Sequence[LoggedPrediction]) -> Array:

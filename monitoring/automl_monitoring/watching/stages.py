@@ -19,13 +19,14 @@ from automl.search.budget import usable_cores
 from automl.store import AuditEntry, Decision, Job, Rollout, Store
 from automl_monitoring.policy import Policy, seconds_of
 from automl_monitoring.watching.child import Child, ChildFailed, Work
-from automl_monitoring.watching.probation import LEAST_ROWS, Trial, compare, outcome_of, record_of
+from automl_monitoring.watching.probation import LEAST_ROWS, NEWEST, Trial, compare, outcome_of, record_of
 
 ROLLOUT = "rollout"  # the kind of decisions about a version on trial
 ATTEMPTS = 3  # of a stage whose process dies
 STAGE_S = 1800.0  # for a stage that has no budget of its own
 LATEST_S = 600.0  # beyond three times its budget a training is hung
-WATCHED_S = 30 * 86400.0  # after a promotion nobody waits longer for labels
+WATCHED_S = 90 * 86400.0  # after a promotion: what the version before knew is stale by then
+LOOKS = 4  # while the newest labelled rows become others
 CHANGED = "another version became the champion meanwhile, against which nothing was judged"
 
 
@@ -63,24 +64,27 @@ class Stages:
         return False
 
     def watch_over(self, job: Job, policy: Policy) -> None:
-        """After a promotion: has the version before proved better on the rows that were labelled since?"""
-        wanted, detail = policy.rollout.watch_rows, job.detail
-        if job.stage != "promoted" or not wanted or detail.get("settled") or "promoted_after" not in detail:
+        """After a promotion: has the version before proved better on rows that were labelled since?
+
+        What was true may become true again, so this goes on as long as the version is the champion.
+        """
+        newest, detail = policy.rollout.watch_rows, job.detail
+        if job.stage != "promoted" or not newest or detail.get("settled") or "promoted_after" not in detail:
             return
         pointed = self._store.versions.aliases(self._name)
         if (pointed.get("champion"), pointed.get("previous")) != (detail["challenger"], detail["champion"]):
             self._store.jobs.move(job, "promoted", {"settled": True})  # somebody has moved it by hand since
             return
         rows = self._store.log.count(self._name, labelled_only=True, after=detail["promoted_after"])
-        if rows < min(max(LEAST_ROWS, 2 * detail.get("looked", 0)), wanted):
+        looked = int(detail.get("looked", 0))
+        if rows < looked + max(LEAST_ROWS, min(looked, newest // LOOKS)):
             return
-        trial = self._trial(job, "promoted", rows, wanted, WATCHED_S, policy)
+        trial = self._trial(job, "promoted", rows, newest, WATCHED_S, policy)
         outcome, why = outcome_of(trial)
         if outcome == "stop":
             self._roll_back(job, trial, why)
         else:
-            settled = {"looked": rows} if outcome == "wait" else {"settled": True}
-            self._store.jobs.move(job, "promoted", settled)
+            self._store.jobs.move(job, "promoted", {"settled": True} if trial.waited >= WATCHED_S else {"looked": rows})
 
     def _work(self, job: Job, policy: Policy) -> bool:
         """Let a process do the stage; what it answered moves the job."""
@@ -108,8 +112,9 @@ class Stages:
     def _start(self, job: Job, policy: Policy) -> Child:
         cores = policy.retrain.cores or max(usable_cores() // 2, 1)
         limit = STAGE_S
+        if job.stage in ("training", "judging"):  # a winner is taught once more
+            limit = max(limit, 3 * seconds_of(policy.retrain.time) + LATEST_S)
         if job.stage == "training":
-            limit = 3 * seconds_of(policy.retrain.time) + LATEST_S
             self._tell(f"Job {job.sequence}: training for {policy.retrain.time} on {cores} cores, at low priority …")
         work = Work(
             str(self._store.folder),
@@ -187,12 +192,14 @@ class Stages:
         number, begun = int(job.detail["challenger"]), datetime.fromisoformat(job.detail[f"{key}_begun"])
         rollout = self._store.rollouts.newest(self._name)
         stopped = rollout.why if rollout and rollout.stage == "ended" and rollout.number == number else ""
-        most = max(wanted, policy.retrain.least_labels)
-        entries = self._store.log.after(self._name, int(job.detail[f"{key}_after"]), most, labelled_only=True)
+        most, after = max(wanted, policy.retrain.least_labels), int(job.detail[f"{key}_after"])
+        entries = self._store.log.newest(self._name, most, labelled_only=True)
+        entries = [entry for entry in entries if entry.sequence > after]
         find = self._store.versions.find
         compared = None
         if len(entries) >= LEAST_ROWS:
-            compared = compare(find(self._name, job.detail["champion"]), find(self._name, number), entries)
+            parts = NEWEST if stage == "promoted" else (1,)
+            compared = compare(find(self._name, job.detail["champion"]), find(self._name, number), entries, parts)
         waited = (datetime.now(UTC) - begun).total_seconds()
         return Trial(stage, answers, wanted, waited, patience, stopped, policy.gate.margin, compared)
 
@@ -204,7 +211,7 @@ class Stages:
         decision = next(d for d in self._store.decisions.of(self._name) if d.sequence == job.detail["decision"])
         after = self._store.log.settled()
         with self._store.engine.begin() as connection:
-            promoted = conclude(self._store, plan, decision, connection=connection)
+            promoted = conclude(self._store, plan, decision, number, connection=connection)
             since = {"promoted_begun": datetime.now(UTC).isoformat(), "promoted_after": after} if promoted else {}
             why = decision.why if promoted or decision.outcome == "keep" else CHANGED
             self._store.jobs.move(job, "promoted" if promoted else "kept", {**_ended(why), **since}, connection)
@@ -214,7 +221,7 @@ class Stages:
                 followed = Rollout(self._name, number, "full" if promoted else "ended", why)
                 self._store.rollouts.enter(followed, connection)
         if promoted:
-            announce_promotion(decision)
+            announce_promotion(decision, number)
             self._tell(f"Job {job.sequence}: version {number} is the champion now; it was version {plan.champion}.")
         else:
             self._tell(f"Job {job.sequence}: version {number} does not become the champion.")

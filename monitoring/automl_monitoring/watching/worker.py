@@ -73,11 +73,14 @@ def _train(store: Store, job: Job, policy: Policy) -> dict[str, Any]:
 
 
 def _judge(store: Store, job: Job, policy: Policy) -> dict[str, Any]:
-    from automl_monitoring.retraining import Plan, judge
+    from automl_monitoring.retraining import Plan, complete, judge
 
-    challenger = store.versions.find(job.name, job.detail["challenger"])
-    decision = judge(store, Plan.from_record(job.detail["plan"]), challenger, policy)
-    return {"decision": decision.sequence, "gate": decision.outcome, "gate_why": decision.why}
+    plan, number = Plan.from_record(job.detail["plan"]), job.detail.get("judged", job.detail["challenger"])
+    decision = judge(store, plan, store.versions.find(job.name, number), policy)
+    said = {"decision": decision.sequence, "gate": decision.outcome, "gate_why": decision.why, "judged": number}
+    if decision.outcome == "promote":
+        said["challenger"] = complete(store, plan, decision, policy).number
+    return said
 
 
 def _report(store: Store, work: Work, policy: Policy) -> dict[str, Any]:

@@ -1,0 +1,60 @@
+"""The winner of a gate taught on its judges too: they are the newest rows, and tell most of what comes next.
+
+The gate judged a recipe on rows that it had not seen. What it showed holds for the same recipe and a few more rows of
+the same kind, as a model is refitted on all rows after its cross-validation. What comes out must pass the gate's parts
+again, though by rows that it knows now this can only show that nothing went wrong.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from automl.engine import fit_table
+from automl.errors import SearchError
+from automl.request import recipe_of
+from automl.store import CHALLENGER, Decision, Store, Version
+from automl_monitoring.policy import Policy
+from automl_monitoring.retraining.judging import look
+from automl_monitoring.retraining.plan import Plan
+from automl_monitoring.retraining.planning import rows_of
+from automl_monitoring.retraining.recency import Recency, ways
+from automl_monitoring.retraining.rows import Labelled
+from automl_monitoring.retraining.training import Executor, grown, mix, mixed_of, note_training
+
+
+def complete(store: Store, plan: Plan, decision: Decision, policy: Policy, *, executor: Executor = "local") -> Version:
+    """A version of the winner's members alone, taught on the judges too; the winner itself where that cannot be done.
+
+    To be called again after a death: a version that is there already is returned.
+    """
+    winner = store.versions.find(plan.name, int(decision.record["challenger"]))
+    note = f"version {winner.number}, taught on the {plan.judge_rows:,} rows that judged it too (plan {plan.digest})"
+    found = [version for version in store.versions.of(plan.name) if version.note == note]
+    if not found:
+        labelled = rows_of(store, plan, policy)
+        every = Labelled((*labelled.train, *labelled.judges), ())
+        table, old, again = grown(store, store.versions.find(plan.name, plan.champion), every.train)
+        mixed = (mixed_of(store, plan) or {}).get("name", "all")
+        way = _way(str(mixed), old, every, policy.retrain.most_outside)
+        if not policy.retrain.complete or way is None:
+            return winner
+        starts = recipe_of(store, winner, most=0)
+        request = replace(
+            again, starts=starts, max_trials=len(starts), seconds=plan.seconds, name=plan.name, alias=CHALLENGER,
+            note=note, executor=executor,
+        )  # fmt: skip
+        try:
+            found = [fit_table(*mix(table, old, way, request), store).version]
+        except SearchError:  # no time for a single member: the winner is there
+            return winner
+    completed = found[-1]
+    note_training(store, plan, completed, plan.judges_last, note)
+    sound = look(store, plan, completed, policy, int(decision.record["inputs"]["requests_until"])).outcome == "promote"
+    return store.versions.find(plan.name, completed.number) if sound else winner
+
+
+def _way(name: str, old: int, rows: Labelled, most_outside: float) -> Recency | None:
+    """The way of this name to mix old rows and these; None where too many would be from outside."""
+    new, outside = len(rows.train), rows.outside_rows
+    possible = ways(old, new, outside, most_outside) if outside <= most_outside * (old + new) else []
+    return next((way for way in possible if way.name == name), None)
