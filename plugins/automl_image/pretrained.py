@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from automl.neural.pretrained.checkpoint import CONFIG
+from automl.neural.pretrained.checkpoint import config_of
 from automl.neural.pretrained.kinds import KINDS
 from automl.neural.pretrained.start import READING
 from automl.task import Features
@@ -35,9 +35,8 @@ class ImageDoor:
 
     def open(self, folder: Path) -> ImageReading:
         """For the checkpoint in a folder, as its configs say."""
-        config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
-        path = folder / PREPROCESSOR
-        prepared = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+        config, path = config_of(folder), folder / PREPROCESSOR
+        prepared = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else config.get("image_processor", {})
         inner = config.get("vision_config") or config
         kind = KINDS[config["model_type"]]
         side = _side(prepared, inner) * (self.resolution if kind.resizes else 1.0)

@@ -9,13 +9,14 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
 from automl.errors import ArtifactError
 from automl.neural.pretrained.kinds import KINDS, Kind
+from automl.neural.pretrained.timm import as_config, is_timm, model_type_of
 
 CONFIG, WEIGHTS, INDEX = "config.json", "model.safetensors", "model.safetensors.index.json"
 PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl", "*.msgpack", "*.h5")
@@ -64,13 +65,13 @@ def read_checkpoint(folder: Path, name: str = "") -> Checkpoint:
     if not (folder / CONFIG).is_file():
         raise ArtifactError(f"{folder} is no checkpoint: it has no {CONFIG}.", "Write one with save_pretrained.")
     config = _json(folder / CONFIG)
-    model_type = str(config.get("model_type", ""))
-    if model_type not in KINDS:
+    if kind_of(folder) is None:
         raise ArtifactError(f"The checkpoint {name} is {_foreign(config)}.", f"Known are {', '.join(KINDS)}.")
     files = _weight_files(folder, name)
-    shapes: dict[str, tuple[int, ...]] = {}
-    for file in files:
-        shapes |= read_shapes(folder / file)
+    shapes = _shapes_of(folder, files)
+    if is_timm(config):
+        config = _config_of_timm(config, shapes, name)
+    model_type = str(config["model_type"])
     _check_fit(shapes, config, name)
     if KINDS[model_type].modality == "text" and not any((folder / each).is_file() for each in TOKENIZERS):
         raise ArtifactError(
@@ -90,9 +91,33 @@ def name_of(folder: Path) -> str:
 def kind_of(folder: Path) -> Kind | None:
     """The kind of network in a folder; None where it holds none, or none that is known."""
     try:
-        return KINDS.get(str(_json(folder / CONFIG).get("model_type")))
+        config = _json(folder / CONFIG)
     except ArtifactError:
         return None
+    return KINDS.get(model_type_of(config) if is_timm(config) else str(config.get("model_type")))
+
+
+def config_of(folder: Path) -> dict[str, Any]:
+    """The config.json of a verified checkpoint, or what it would be if timm had not published it."""
+    config, name = _json(folder / CONFIG), name_of(folder)
+    return _config_of_timm(config, _shapes_of(folder, _weight_files(folder, name)), name) if is_timm(config) else config
+
+
+def _config_of_timm(config: Mapping[str, Any], shapes: Mapping[str, tuple[int, ...]], name: str) -> dict[str, Any]:
+    found = as_config(config, shapes)
+    if found is None:
+        raise ArtifactError(
+            f"The checkpoint {name} is timm's {config['architecture']}, which is not read.",
+            "Of timm plain ResNets and vision transformers are read.",
+        )
+    return found
+
+
+def _shapes_of(folder: Path, files: Sequence[str]) -> dict[str, tuple[int, ...]]:
+    shapes: dict[str, tuple[int, ...]] = {}
+    for file in files:
+        shapes |= read_shapes(folder / file)
+    return shapes
 
 
 def read_shapes(path: Path) -> dict[str, tuple[int, ...]]:
@@ -191,8 +216,8 @@ def _check_fit(shapes: Mapping[str, tuple[int, ...]], config: Mapping[str, Any],
 
 
 def _foreign(config: Mapping[str, Any]) -> str:
-    if "pretrained_cfg" in config or config.get("model_type") == "timm_wrapper":
-        return "one of timm, which is not read"
+    if is_timm(config) or config.get("model_type") == "timm_wrapper":
+        return f"timm's {config.get('architecture', 'own')}, which is not known here"
     kind = config.get("model_type")
     return (
         f"of the kind {kind!r}, which is not known here"

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
 
 from automl.errors import ArtifactError
-from automl.neural.pretrained.checkpoint import read_checkpoint
+from automl.neural.pretrained.checkpoint import Checkpoint, config_of, read_checkpoint
+from automl.neural.pretrained.timm import write_as_transformers
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -32,9 +36,10 @@ def load_network(folder: Path, name: str = "") -> PreTrainedModel:
     transformers.utils.logging.set_verbosity_error()
     loader = getattr(transformers, checkpoint.kind.loader or "AutoModel")
     try:
-        with torch.random.fork_rng():  # what the checkpoint lacks is drawn at random, if only to be thrown away
+        # What the checkpoint lacks is drawn at random, if only to be thrown away.
+        with torch.random.fork_rng(), _readable(checkpoint) as home:
             network, told = loader.from_pretrained(
-                folder, local_files_only=True, use_safetensors=True, dtype=torch.float32, output_loading_info=True
+                home, local_files_only=True, use_safetensors=True, dtype=torch.float32, output_loading_info=True
             )
     except Exception as error:  # of many kinds, most of many lines
         said = str(error).strip().split("\n")[0][:200].rstrip(".")
@@ -50,6 +55,18 @@ def load_network(folder: Path, name: str = "") -> PreTrainedModel:
             "Copy or fetch both again.",
         )
     return network.eval()
+
+
+@contextmanager
+def _readable(checkpoint: Checkpoint) -> Iterator[Path]:
+    """The folder, or one that says the same as transformers would."""
+    config = config_of(checkpoint.folder)
+    if "image_processor" not in config:
+        yield checkpoint.folder
+        return
+    with tempfile.TemporaryDirectory() as home:
+        write_as_transformers(checkpoint.folder, checkpoint.files, config, Path(home))
+        yield Path(home)
 
 
 def save_network(network: PreTrainedModel, folder: Path) -> None:
