@@ -54,8 +54,8 @@ POINTS = (
     ("training", 3.0),
     ("training", 6.0),
     ("judging", 0.0),
-    ("judging", 1.0),
     ("judging", 2.5),
+    ("judging", 6.0),  # a winner is being taught on its judges too
     ("promoted", 0.0),
 )
 POLICY = """
@@ -132,11 +132,11 @@ def _problems(store: Store) -> Iterator[str]:
     ends = [job.stage for job in store.jobs.of(NAME)]
     if ends not in (["promoted"], ["kept"]):  # kept: a busy machine had no time to train anything better
         yield f"the jobs ended as {ends}"
-    promoted = ends == ["promoted"]
-    if store.versions.aliases(NAME) != ({CHAMPION: 2, PREVIOUS: 1} if promoted else {CHAMPION: 1, CHALLENGER: 2}):
+    promoted, newest = ends == ["promoted"], len(store.versions.of(NAME))
+    if store.versions.aliases(NAME) != ({CHAMPION: newest, PREVIOUS: 1} if promoted else {CHAMPION: 1, CHALLENGER: 2}):
         yield f"the aliases are {store.versions.aliases(NAME)}"
     promotions = [entry.number for entry in store.audit.of(NAME) if entry.action == "promote"]
-    if promotions != ([1, 2] if promoted else [1]):
+    if promotions != ([1, newest] if promoted else [1]):
         yield f"promoted were {promotions}"
     if store.decisions.broken(NAME):
         yield "the chain of decisions is broken"
@@ -144,8 +144,8 @@ def _problems(store: Store) -> Iterator[str]:
     if differing:
         yield f"decisions {differing} are not computed again as they were"
     runs = [path for path in store.runs_folder.iterdir() if not path.name.startswith(".")]
-    if len(runs) != 2:
-        yield f"there are {len(runs)} runs: the training was begun anew"
+    if len(runs) != newest or newest > 3:  # the champion, the challenger, and the same taught on its judges too
+        yield f"there are {len(runs)} runs of {newest} versions: a training was begun anew"
     told = [(alert.state, alert.subject) for alert in store.alerts.of(NAME)]
     if len(set(told)) != len(told):
         yield "something was told twice"

@@ -31,12 +31,14 @@ def complete(store: Store, plan: Plan, decision: Decision, policy: Policy, *, ex
     note = f"version {winner.number}, taught on the {plan.judge_rows:,} rows that judged it too (plan {plan.digest})"
     found = [version for version in store.versions.of(plan.name) if version.note == note]
     if not found:
+        if not policy.retrain.complete:
+            return winner
         labelled = rows_of(store, plan, policy)
         every = Labelled((*labelled.train, *labelled.judges), ())
         table, old, again = grown(store, store.versions.find(plan.name, plan.champion), every.train)
         mixed = (mixed_of(store, plan) or {}).get("name", "all")
         way = _way(str(mixed), old, every, policy.retrain.most_outside)
-        if not policy.retrain.complete or way is None:
+        if way is None:
             return winner
         starts = recipe_of(store, winner, most=0)
         request = replace(
@@ -49,8 +51,12 @@ def complete(store: Store, plan: Plan, decision: Decision, policy: Policy, *, ex
             return winner
     completed = found[-1]
     note_training(store, plan, completed, plan.judges_last, note)
-    sound = look(store, plan, completed, policy, int(decision.record["inputs"]["requests_until"])).outcome == "promote"
-    return store.versions.find(plan.name, completed.number) if sound else winner
+    found_again = look(store, plan, completed, policy, int(decision.record["inputs"]["requests_until"]))
+    if found_again.outcome == "promote":
+        return store.versions.find(plan.name, completed.number)
+    why = f"taught on its judges too it does not pass: {found_again.why}"
+    store.versions.point(plan.name, CHALLENGER, winner.number, why)
+    return store.versions.find(plan.name, winner.number)
 
 
 def _way(name: str, old: int, rows: Labelled, most_outside: float) -> Recency | None:
