@@ -29,7 +29,7 @@ from automl_monitoring.retraining import plan, retrain, train
 from automl_monitoring.retraining.recency import Recency
 from automl_monitoring.retraining.rows import row_keys, split_labelled, unseen, without_copies
 from automl_monitoring.retraining.table import as_cells_of, grown_table, with_moments, with_weights
-from automl_monitoring.retraining.training import RECENCY, mix
+from automl_monitoring.retraining.training import RECENCY, mix, whole_table
 from tests.monitoring.conftest import Log, add_labels, label_by_gender
 
 POLICY = Policy(retrain=RetrainPolicy(time="30s", least_labels=100))
@@ -121,6 +121,22 @@ def test_weights_of_one_retraining_do_not_outlive_it(
     third = train(store, planned, POLICY, max_trials=1, executor="inline")
     assert RECENCY not in training_table(store, third).frame
     assert asked_again(store, third).roles.weight is None
+
+
+def test_rows_that_a_mix_left_out_are_there_for_the_next(
+    store: Store, champion: Version, churn_rows: pd.DataFrame, traffic: pd.DataFrame, log: Log
+) -> None:
+    """What did not count lately may count again."""
+    again = FitRequest(target="Churn", name="churn", seconds=20, max_trials=1, executor="inline", alias=CHAMPION)
+    new = traffic.head(100)
+    table, request = mix(Table(pd.concat([churn_rows, new])), len(churn_rows), Recency("recent", 50), again)
+    second = fit_table(table, request, store).version
+    detail = {"from": champion.number, "kept": 50, "trained_through": 0, "weight": None, "mix": "recent"}
+    store.audit.add(AuditEntry("retrain", "churn", second.number, "by hand", detail))
+    assert len(training_table(store, second).frame) == 150
+    whole = whole_table(store, second).frame
+    assert len(whole) == len(training_table(store, champion).frame) + 100
+    assert whole["tenure"].tail(100).astype(int).tolist() == new["tenure"].astype(int).tolist()
 
 
 def test_rows_so_young_that_labels_are_still_to_come_do_not_count(

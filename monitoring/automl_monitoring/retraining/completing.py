@@ -28,18 +28,18 @@ def complete(store: Store, plan: Plan, decision: Decision, policy: Policy, *, ex
     To be called again after a death: a version that is there already is returned.
     """
     winner = store.versions.find(plan.name, int(decision.record["challenger"]))
+    if not policy.retrain.complete:
+        return winner
+    labelled = rows_of(store, plan, policy)
+    every = Labelled((*labelled.train, *labelled.judges), ())
+    table, old, again = grown(store, store.versions.find(plan.name, plan.champion), every.train)
+    mixed = (mixed_of(store, plan) or {}).get("name", "all")
+    way = _way(str(mixed), old, every, policy.retrain.most_outside)
+    if way is None:
+        return winner
     note = f"version {winner.number}, taught on the {plan.judge_rows:,} rows that judged it too (plan {plan.digest})"
     found = [version for version in store.versions.of(plan.name) if version.note == note]
     if not found:
-        if not policy.retrain.complete:
-            return winner
-        labelled = rows_of(store, plan, policy)
-        every = Labelled((*labelled.train, *labelled.judges), ())
-        table, old, again = grown(store, store.versions.find(plan.name, plan.champion), every.train)
-        mixed = (mixed_of(store, plan) or {}).get("name", "all")
-        way = _way(str(mixed), old, every, policy.retrain.most_outside)
-        if way is None:
-            return winner
         starts = recipe_of(store, winner, most=0)
         request = replace(
             again, starts=starts, max_trials=len(starts), seconds=plan.seconds, name=plan.name, alias=CHALLENGER,
@@ -50,7 +50,7 @@ def complete(store: Store, plan: Plan, decision: Decision, policy: Policy, *, ex
         except SearchError:  # no time for a single member: the winner is there
             return winner
     completed = found[-1]
-    note_training(store, plan, completed, plan.judges_last, note)
+    note_training(store, plan, completed, plan.judges_last, way.kept, note)
     found_again = look(store, plan, completed, policy, int(decision.record["inputs"]["requests_until"]))
     if found_again.outcome == "promote":
         return store.versions.find(plan.name, completed.number)

@@ -25,6 +25,7 @@ from automl_monitoring.retraining.table import grown_table, with_moments, with_w
 
 PLAN = "plan"  # in the detail of audit entries: the digest of the plan that they belong to
 MIX = "mix"  # the action of the entry that says how old and new rows were mixed, decided once for a plan
+KEPT = "kept"  # how many old rows a training began with
 MIX_SHARE = 0.15  # of the time at most is for that decision
 RECENCY = "automl recency"  # the column with the weight of each row, where not all count alike
 
@@ -53,7 +54,9 @@ def train(
     challenger = found[-1]
     if CHALLENGER not in challenger.aliases and challenger.number == store.versions.of(plan.name)[-1].number:
         store.versions.point(plan.name, CHALLENGER, challenger.number, note)
-    note_training(store, plan, challenger, plan.train_last, f"trained with {plan.train_rows:,} newly labelled rows")
+    kept = int((mixed_of(store, plan) or {KEPT: 0})[KEPT])
+    why = f"trained with {plan.train_rows:,} newly labelled rows"
+    note_training(store, plan, challenger, plan.train_last, kept, why)
     return store.versions.find(plan.name, challenger.number)
 
 
@@ -72,16 +75,32 @@ def _asked(store: Store, champion: Version, plan: Plan, labelled: Labelled, poli
         choice = choose_recency(prepared.dataset, new, possible, problem, request.starts, until)
         mixed = {**choice.record(), PLAN: plan.digest, "weight": again.roles.weight}
         store.audit.add(AuditEntry(MIX, plan.name, plan.champion, choice.why or "as always", mixed))
-    way = Recency(str(mixed["name"]), int(mixed["kept"]), float(mixed["factor"]))
+    way = Recency(str(mixed["name"]), int(mixed[KEPT]), float(mixed["factor"]))
     return mix(table, old, way, request)
 
 
 def grown(store: Store, champion: Version, entries: Sequence[LoggedPrediction]) -> tuple[Table, int, FitRequest]:
-    """A champion's rows and then these, how many were its own, and what was asked of its fit."""
+    """All rows that a champion descends from and then these, how many were there before, and what was asked of its
+    fit."""
     schema = load_model(champion.folder).schema
-    old, again = _without_recency(training_table(store, champion), asked_again(store, champion), store, champion)
+    old, again = whole_table(store, champion), _without_recency(asked_again(store, champion), store, champion)
     table = with_moments(grown_table(old, entries, schema), again.roles.time, entries)
     return with_weights(table, again.roles.weight, len(old.frame)), len(old.frame), again
+
+
+def whole_table(store: Store, version: Version) -> Table:
+    """The rows that a version was trained on, and those before them that its mix left out: what did not count lately
+    may count again."""
+    import pandas as pd
+
+    table = training_table(store, version)
+    table = replace(table, frame=table.frame.drop(columns=RECENCY, errors="ignore"))
+    entry = _training_of(store, version)
+    if entry is None or KEPT not in entry.detail:
+        return table
+    before = whole_table(store, store.versions.find(version.name, int(entry.detail["from"])))
+    new = table.frame.iloc[int(entry.detail[KEPT]) :]
+    return replace(table, frame=pd.concat([before.frame[new.columns], new], ignore_index=True))
 
 
 def mix(table: Table, old: int, way: Recency, request: FitRequest) -> tuple[Table, FitRequest]:
@@ -96,21 +115,21 @@ def mix(table: Table, old: int, way: Recency, request: FitRequest) -> tuple[Tabl
     return grown, replace(request, roles=replace(request.roles, weight=RECENCY))
 
 
-def _without_recency(table: Table, request: FitRequest, store: Store, champion: Version) -> tuple[Table, FitRequest]:
-    """The table and the request of a retrained champion as they were before its rows were mixed."""
+def _without_recency(request: FitRequest, store: Store, champion: Version) -> FitRequest:
+    """The request of a retrained champion as it was before its rows were mixed."""
     if request.roles.weight != RECENCY:
-        return table, request
-    weight = next(
-        (entry.detail["weight"] for entry in store.audit.of(champion.name)[::-1] if _is_of(entry, champion.number)),
-        None,
-    )
+        return request
+    entry = _training_of(store, champion)
     kinds = {name: kind for name, kind in request.kinds.items() if name != RECENCY}
-    roles = replace(request.roles, weight=weight)
-    return replace(table, frame=table.frame.drop(columns=RECENCY)), replace(request, kinds=kinds, roles=roles)
+    return replace(
+        request, kinds=kinds, roles=replace(request.roles, weight=None if entry is None else entry.detail["weight"])
+    )
 
 
-def _is_of(entry: AuditEntry, number: int) -> bool:
-    return entry.action == "retrain" and entry.number == number
+def _training_of(store: Store, version: Version) -> AuditEntry | None:
+    """What was written down when a version was retrained; None for one that was fitted."""
+    entries = store.audit.of(version.name)[::-1]
+    return next((entry for entry in entries if entry.action == "retrain" and entry.number == version.number), None)
 
 
 def mixed_of(store: Store, plan: Plan) -> Mapping[str, Any] | None:
@@ -119,13 +138,14 @@ def mixed_of(store: Store, plan: Plan) -> Mapping[str, Any] | None:
     return next((entry.detail for entry in entries if entry.action == MIX and entry.detail[PLAN] == plan.digest), None)
 
 
-def note_training(store: Store, plan: Plan, version: Version, last: int, why: str) -> None:
-    """Write down, once, up to which logged row a version was trained, so that those rows never judge it."""
-    if any(_is_of(entry, version.number) for entry in store.audit.of(plan.name)):
+def note_training(store: Store, plan: Plan, version: Version, last: int, kept: int, why: str) -> None:
+    """Write down, once, up to which logged row a version was trained, so that those rows never judge it, and how many
+    of its rows are old ones."""
+    if _training_of(store, version) is not None:
         return
     mixed = mixed_of(store, plan) or {}
     detail = {
-        "from": plan.champion, TRAINED_THROUGH: last, PLAN: plan.digest,
+        "from": plan.champion, TRAINED_THROUGH: last, PLAN: plan.digest, KEPT: kept,
         "mix": mixed.get("name", "all"), "weight": mixed.get("weight"),
     }  # fmt: skip
     store.audit.add(AuditEntry("retrain", plan.name, version.number, why, detail))
