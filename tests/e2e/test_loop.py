@@ -123,15 +123,15 @@ def test_the_loop_closes(tmp_path: Path, churn_csv: Path) -> None:
         printed = automl("retrain", "churn", "--time", "20s", store=store)
         assert "promoted" in printed.lower(), printed
         champion = Store(store).versions.find("churn")
-        assert champion.number == 2
+        assert champion.number > 1
 
-        _wait_for_version(client, cells(moved.head(1)), 2)
+        _wait_for_version(client, cells(moved.head(1)), champion.number)
         after = pd.DataFrame(ask(client, cells(moved)))
         rule = np.where(moved["Contract"] != "Month-to-month", "Yes", "No")
         assert (after["prediction"].to_numpy() == rule).mean() > 0.9
     home = Store(store)
     promotions = [entry for entry in home.audit.of("churn") if entry.action == "promote"]
-    assert [entry.number for entry in promotions] == [1, 2]
+    assert [entry.number for entry in promotions] == [1, champion.number]
     assert promotions[-1].why
     assert home.versions.aliases("churn")["previous"] == 1
 

@@ -161,11 +161,12 @@ def test_killed_at_points_of_a_retraining_it_is_finished(fallen: Store, policy: 
     check_whole(fallen)
     [job] = fallen.jobs.of("churn")
     # A busy machine may train too little in these seconds to be promoted: then the champion is kept, which is as whole.
-    ends = {"promoted": {CHAMPION: 2, PREVIOUS: 1}, "kept": {CHAMPION: 1, CHALLENGER: 2}}
+    numbers = [version.number for version in fallen.versions.of("churn")]
+    assert numbers in ([1, 2], [1, 2, 3])  # the third is the second, taught on its judges too, where there was time
+    ends = {"promoted": {CHAMPION: numbers[-1], PREVIOUS: 1}, "kept": {CHAMPION: 1, CHALLENGER: 2}}
     assert fallen.versions.aliases("churn") == ends[job.stage], job.detail["ended_why"]
-    assert [version.number for version in fallen.versions.of("churn")] == [1, 2]
     runs = [path for path in fallen.runs_folder.iterdir() if not path.name.startswith(".")]
-    assert len(runs) == 2  # the first fit's, and one for all attempts
+    assert len(runs) == len(numbers)  # one for all attempts
     gate = {"promoted": "promote", "kept": "keep"}[job.stage]
     assert [(each.outcome, each.equal) for each in replay(fallen, "churn")] == [("retrain", True), (gate, True)]
     states = [(alert.state, alert.subject) for alert in fallen.alerts.of("churn")]
