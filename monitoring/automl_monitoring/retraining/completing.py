@@ -19,7 +19,7 @@ from automl_monitoring.retraining.plan import Plan
 from automl_monitoring.retraining.planning import rows_of
 from automl_monitoring.retraining.recency import Recency, ways
 from automl_monitoring.retraining.rows import Labelled
-from automl_monitoring.retraining.training import Executor, grown, mix, mixed_of, note_training
+from automl_monitoring.retraining.training import Executor, affordable_ms, grown, mix, mixed_of, note_training
 
 
 def complete(store: Store, plan: Plan, decision: Decision, policy: Policy, *, executor: Executor = "local") -> Version:
@@ -32,7 +32,8 @@ def complete(store: Store, plan: Plan, decision: Decision, policy: Policy, *, ex
         return winner
     labelled = rows_of(store, plan, policy)
     every = Labelled((*labelled.train, *labelled.judges), ())
-    table, old, again = grown(store, store.versions.find(plan.name, plan.champion), every.train)
+    champion = store.versions.find(plan.name, plan.champion)
+    table, old, again = grown(store, champion, every.train)
     mixed = (mixed_of(store, plan) or {}).get("name", "all")
     way = _way(str(mixed), old, every, policy.retrain.most_outside)
     if way is None:
@@ -43,7 +44,7 @@ def complete(store: Store, plan: Plan, decision: Decision, policy: Policy, *, ex
         starts = recipe_of(store, winner, most=0)
         request = replace(
             again, starts=starts, max_trials=len(starts), seconds=plan.seconds, name=plan.name, alias=CHALLENGER,
-            note=note, executor=executor,
+            note=note, executor=executor, max_latency_ms=affordable_ms(champion, policy),
         )  # fmt: skip
         try:
             found = [fit_table(*mix(table, old, way, request), store).version]

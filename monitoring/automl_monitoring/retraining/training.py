@@ -48,7 +48,7 @@ def train(
         table, request = _asked(store, champion, plan, labelled, policy)
         request = replace(
             request, seconds=plan.seconds, name=plan.name, alias=CHALLENGER, note=note, max_trials=max_trials,
-            executor=executor,
+            executor=executor, max_latency_ms=affordable_ms(champion, policy),
         )  # fmt: skip
         found = [fit_table(table, request, store).version]
     challenger = found[-1]
@@ -77,6 +77,13 @@ def _asked(store: Store, champion: Version, plan: Plan, labelled: Labelled, poli
         store.audit.add(AuditEntry(MIX, plan.name, plan.champion, choice.why or "as always", mixed))
     way = Recency(str(mixed["name"]), int(mixed[KEPT]), float(mixed["factor"]))
     return mix(table, old, way, request)
+
+
+def affordable_ms(champion: Version, policy: Policy) -> float:
+    """The milliseconds that a row may take a challenger: what the gate will allow, less a fifth for chance."""
+    card = load_model(champion.folder).card
+    known = max((float(each["row_ms"]) for each in card.choices if each["name"] == card.choice), default=0.0)
+    return 0.8 * max(policy.gate.latency_factor * known, policy.gate.latency_ms)
 
 
 def grown(store: Store, champion: Version, entries: Sequence[LoggedPrediction]) -> tuple[Table, int, FitRequest]:
