@@ -54,7 +54,7 @@ def train(
     challenger = found[-1]
     if CHALLENGER not in challenger.aliases and challenger.number == store.versions.of(plan.name)[-1].number:
         store.versions.point(plan.name, CHALLENGER, challenger.number, note)
-    kept = int((mixed_of(store, plan) or {KEPT: 0})[KEPT])
+    kept = (mixed_of(store, plan) or {}).get(KEPT)
     why = f"trained with {plan.train_rows:,} newly labelled rows"
     note_training(store, plan, challenger, plan.train_last, kept, why)
     return store.versions.find(plan.name, challenger.number)
@@ -103,7 +103,7 @@ def whole_table(store: Store, version: Version) -> Table:
     table = training_table(store, version)
     table = replace(table, frame=table.frame.drop(columns=RECENCY, errors="ignore"))
     entry = _training_of(store, version)
-    if entry is None or KEPT not in entry.detail:
+    if entry is None or entry.detail.get(KEPT) is None:
         return table
     before = whole_table(store, store.versions.find(version.name, int(entry.detail["from"])))
     new = table.frame.iloc[int(entry.detail[KEPT]) :]
@@ -145,9 +145,9 @@ def mixed_of(store: Store, plan: Plan) -> Mapping[str, Any] | None:
     return next((entry.detail for entry in entries if entry.action == MIX and entry.detail[PLAN] == plan.digest), None)
 
 
-def note_training(store: Store, plan: Plan, version: Version, last: int, kept: int, why: str) -> None:
+def note_training(store: Store, plan: Plan, version: Version, last: int, kept: int | None, why: str) -> None:
     """Write down, once, up to which logged row a version was trained, so that those rows never judge it, and how many
-    of its rows are old ones."""
+    of its rows are old ones, if that is known."""
     if _training_of(store, version) is not None:
         return
     mixed = mixed_of(store, plan) or {}
