@@ -212,6 +212,7 @@ def _refit(run: Run, assembly: Assembly, prepared: Prepared, request: FitRequest
     """The assembly with its members taught on all rows, as far as the time allows."""
     choice = next(each for each in assembly.choices if each.name == assembly.model.card.choice)
     results = [result for result in run.results() if result.number in choice.weights]
+    results.sort(key=lambda result: -choice.weights[result.number])
     executor = _executor(prepared, run.question, request)
     refits = refit(run, results, architectures(run.question.modality), executor, deadline)
     return taught_on_all_rows(assembly, refits, *read_dataset(run.folder), prepared.metric)

@@ -23,16 +23,24 @@ LEFT_OUT = "the model was not taught on all rows: there was no time left for it;
 def taught_on_all_rows(
     assembly: Assembly, refits: Mapping[int, Refit], dataset: Dataset, split: Split, metric: Metric
 ) -> Assembly:
-    """The same ensemble, of one learner a member. Without refits it stays as it is, and a note says so."""
+    """The same ensemble, of one learner a member. Without refits it stays as it is, and a note says so.
+
+    With some of them it does where folds are drawn at random; in order of time members that know the newest rows stand
+    beside those that do not.
+    """
     model = assembly.model
     weights = next(choice.weights for choice in assembly.choices if choice.name == model.card.choice)
-    if not set(weights) <= set(refits):
+    chosen = [refits[number] for number in weights if number in refits]
+    if not chosen or (len(chosen) < len(weights) and not split.forward):
         return _noted(assembly, model, LEFT_OUT)
-    chosen = [refits[number] for number in weights]
-    members = tuple(_member(model, refits[number], weight) for number, weight in weights.items())
+    members = tuple(
+        _member(model, refits[number], weight) if number in refits else member
+        for (number, weight), member in zip(weights.items(), model.members, strict=True)
+    )
     outputs, scores = assembly.outputs.copy(), dict(model.card.scores)
     cost = f"{sum(each.row_ms for each in chosen):.2g} ms a row for the learners, taught in {_seconds(chosen):.1f} s"
-    note = f"one learner a member, taught on all rows: {cost}"
+    which = "one learner a member" if len(chosen) == len(weights) else f"{len(chosen)} of {len(weights)} members"
+    note = f"{which}, taught on all rows: {cost}"
     if len(split.holdout) and not split.forward:
         held = combine(list(weights.values()), [each.held_out for each in chosen])
         outputs[split.holdout] = tempered(held, model.temperature)

@@ -20,7 +20,7 @@ DURATION = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([a-z]*)\s*", re.IGNORECASE)
 RESERVE_LEAST_S = 5.0
 RESERVE_SHARE = 0.08
 RESERVE_MOST_S = 60.0
-REFIT_SHARE = 0.15  # for teaching the chosen members on all rows, where that is wanted
+REFIT_SHARE = 0.2  # for teaching the chosen members on all rows, where that is wanted
 # Of a short budget: what is chosen from after so little search is quick to load (1.6 s of 10, measured on 50,000 rows).
 RESERVE_SHORT_SHARE = 0.35
 # Kept for delivering as long as there is nothing to choose from: a single small model, or the constant.
@@ -52,10 +52,11 @@ class Budget:
     @property
     def search_deadline(self) -> float:
         """When the search must end, so that ensemble, self-test and report still fit."""
+        if math.isinf(self.seconds):
+            return self.deadline
         reserve = min(max(RESERVE_LEAST_S, RESERVE_SHARE * self.seconds), RESERVE_MOST_S)
-        if self.refit:
-            reserve += REFIT_SHARE * self.seconds
-        return self.deadline - (0.0 if math.isinf(self.seconds) else min(reserve, RESERVE_SHORT_SHARE * self.seconds))
+        reserve = min(reserve, RESERVE_SHORT_SHARE * self.seconds)
+        return self.deadline - reserve - (REFIT_SHARE * self.seconds if self.refit else 0.0)
 
     @property
     def last_moment(self) -> float:

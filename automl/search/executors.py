@@ -31,6 +31,7 @@ from automl.task import Runtime
 WATCH_S = 0.1  # between two looks at the memory
 NEAR = 0.93  # of the memory limit: what is taken between two looks must still fit
 NEW_WORKER_BYTES = 350 << 20  # with its libraries and its share of small data
+KEPT_BYTES = 400 << 20  # of each process: idle workers are kept while all together take no more
 EXIT_S = 2.0  # a worker whose output has ended may still be on its way out
 QUIET = {"PYTHONWARNINGS": "ignore", "MALLOC_ARENA_MAX": "2"}  # heaps of many threads are never given back
 ORDER = {"CUDA_DEVICE_ORDER": "PCI_BUS_ID"}  # as the driver counts GPUs; CUDA counts the quickest first
@@ -228,8 +229,9 @@ class LocalExecutor(Executor):
                 self._drop(worker)
             elif worker.runtime == runtime:
                 return worker
+        most = min(self._memory, (1 + self._slots) * KEPT_BYTES)
         for worker in [each for each in self._workers if each.trial is None]:
-            if self.memory_mb() * 2**20 + NEW_WORKER_BYTES > self._memory:
+            if self.memory_mb() * 2**20 + NEW_WORKER_BYTES > most:
                 self._drop(worker)
         worker = self._start(runtime)
         self._tell(worker, str(cast(Path, self._folder).absolute()))

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from automl.data.dataset import Array
-from automl.search.events import Failed, Finished, TrialSpec
+from automl.search.events import Finished, TrialSpec
 from automl.search.executors import Executor
 from automl.search.run import Run, TrialResult
 from automl.task import Architecture
@@ -35,12 +35,10 @@ class Refit:
 def refit(
     run: Run, results: Iterable[TrialResult], families: Mapping[str, Architecture], executor: Executor, deadline: float
 ) -> dict[int, Refit]:
-    """Teach these trials on all rows, side by side, until the `deadline` (`time.time()`); closes the executor.
-
-    All of them or none: a trial that fails or is not done in time leaves the result empty.
-    """
-    chosen = list(results)
-    waiting, wanted = list(chosen), {result.number for result in chosen}
+    """Teach these trials on all rows, side by side and in this order, until the `deadline` (`time.time()`); closes the
+    executor. A trial that fails or is not done in time is not among what comes back."""
+    chosen, done = list(results), set[int]()
+    waiting = list(chosen)
     executor.open(run.folder)
     try:
         while waiting or executor.running():
@@ -53,15 +51,13 @@ def refit(
                 )  # fmt: skip
                 executor.submit(spec, families[result.architecture].runtime)
             for event in executor.wait(min(max(deadline - time.time(), 0.0), 0.5)):
-                if isinstance(event, Failed):
-                    return {}
                 if isinstance(event, Finished):
-                    wanted.discard(event.trial)
+                    done.add(event.trial)
             if time.time() >= deadline:
                 break
     finally:
         executor.close()
-    return {} if wanted else {result.number: _read(run, result) for result in chosen}
+    return {result.number: _read(run, result) for result in chosen if result.number in done}
 
 
 def _read(run: Run, result: TrialResult) -> Refit:

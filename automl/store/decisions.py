@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Engine, insert, select
+from sqlalchemy import Connection, Engine, Row, insert, select
 
 from automl.store import database
 
@@ -18,9 +18,9 @@ from automl.store import database
 class Decision:
     """What was decided on a model, and all that it rests on.
 
-    `kind`: gate or trigger. `outcome`: promote, keep, retrain, wait, ask or block. `record`: plain JSON: the inputs'
-    hashes, the signals, the thresholds, so that the decision can be computed again. `digest` is the SHA-256 of all of
-    this and of `before`, the digest of the model's decision before it.
+    `kind`: staleness, trigger, gate or rollout. `outcome`: what follows, such as stale, retrain, promote or keep.
+    `record`: plain JSON: the inputs' hashes, the signals, the thresholds, so that the decision can be computed again.
+    `digest` is the SHA-256 of all of this and of `before`, the digest of the model's decision before it.
     """
 
     name: str
@@ -64,20 +64,15 @@ class Decisions:
         table = database.decisions
         with self._reader.connect() as connection:
             rows = connection.execute(select(table).where(table.c.name == name).order_by(table.c.sequence)).all()
-        return [
-            Decision(
-                row.name,
-                row.kind,
-                row.outcome,
-                row.why,
-                json.loads(row.record),
-                row.time,
-                row.sequence,
-                row.digest,
-                row.before,
-            )
-            for row in rows
-        ]
+        return [_decision_of(row) for row in rows]
+
+    def newest(self, name: str, kind: str) -> Decision | None:
+        """The last decision of a kind on a model."""
+        table = database.decisions
+        chosen = select(table).where(table.c.name == name, table.c.kind == kind)
+        with self._reader.connect() as connection:
+            row = connection.execute(chosen.order_by(table.c.sequence.desc()).limit(1)).first()
+        return None if row is None else _decision_of(row)
 
     def broken(self, name: str) -> list[int]:
         """Sequence numbers of the decisions on a model that were altered, or that do not follow the one before."""
@@ -90,6 +85,20 @@ class Decisions:
                 found.append(decision.sequence)
             before = decision.digest
         return found
+
+
+def _decision_of(row: Row[Any]) -> Decision:
+    return Decision(
+        row.name,
+        row.kind,
+        row.outcome,
+        row.why,
+        json.loads(row.record),
+        row.time,
+        row.sequence,
+        row.digest,
+        row.before,
+    )
 
 
 def _digest(values: Mapping[str, Any]) -> str:

@@ -91,7 +91,9 @@ class RetrainPolicy(Section):
     count. `time`: for the champion's recipe first, then for a search that starts from its journal. `most_outside`:
     share of the training rows that may come from labels sent over HTTP. `judge_share`: of the labelled rows, the
     newest, are held out to judge both models, `least_judges` at least. `complete`: a winner is taught on them, too,
-    before it answers. `cores`: how many training may use, at low priority; 0 for half of them.
+    before it answers. `staleness`: how sure it must be that the champion's recipe, taught on the new rows, is better
+    than the champion, for that alone to call for a training; asked when there are `least_labels`, and again after 100
+    more; 0 for never. `cores`: how many training may use, at low priority; 0 for half of them.
     """
 
     approval: Literal["auto", "ask"] = "auto"
@@ -107,6 +109,7 @@ class RetrainPolicy(Section):
     judge_share: Annotated[float, Field(gt=0, lt=1)] = 0.3
     least_judges: Annotated[int, Field(ge=20)] = 50
     complete: bool = True
+    staleness: Share = 0.8
     cores: NonNegativeInt = 0
 
 

@@ -62,6 +62,10 @@ def _differences(store: Store, decision: Decision) -> Iterator[str]:
         from automl_monitoring.trigger import recompute
 
         yield from _compare("outcome", decision.outcome, recompute(decision.record)[0])
+    elif decision.kind == "staleness":
+        from automl_monitoring.retraining.staleness import recompute as recompute_staleness
+
+        yield from _compare("outcome", decision.outcome, recompute_staleness(decision.record))
     elif decision.kind == "rollout":
         from automl_monitoring.watching.probation import recompute as recompute_rollout
 

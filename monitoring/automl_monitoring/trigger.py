@@ -1,8 +1,9 @@
 """When a challenger is trained: from what the checks said, what was tried, and the policy, to a choice. Pure.
 
 Labelled performance that fell in one window is enough. An estimate of it, or drift of what the model uses, is surer
-in two windows in a row, and needs new labels to learn from. Broken data are never learned from, and a cool-down and
-budgets keep the loop from running in circles, whoever sends the labels.
+in two windows in a row, and needs new labels to learn from. Where nothing moved, new labels are worth a question: is
+the champion stale? Broken data are never learned from, and a cool-down and budgets keep the loop from running in
+circles, whoever sends the labels.
 """
 
 from __future__ import annotations
@@ -21,8 +22,9 @@ from automl_monitoring.policy import RetrainPolicy, seconds_of
 Judged = Literal["act", "watch", "healthy", ""]
 GRAVEST: tuple[Judged, ...] = ("act", "watch", "healthy")
 Answer = Literal["retrain", "ask", "wait", "block"]
+STALENESS = "staleness"  # the kind of the decisions that answer that question
 IN_A_ROW = 2  # windows that must agree where no label speaks
-URGENT_LABELS = 100  # are enough to mend a fall that labels have shown
+URGENT_LABELS = 100  # are enough to mend a fall that labels have shown, and for another question
 DAY, MONTH = timedelta(days=1), timedelta(days=30)
 
 
@@ -53,11 +55,21 @@ class Tried:
 
 
 @dataclass(frozen=True)
+class Asked:
+    """One answer to whether the champion is stale, in ISO time."""
+
+    time: str
+    stale: bool
+    why: str
+
+
+@dataclass(frozen=True)
 class Situation:
     """All that a choice rests on; plain JSON. Times are ISO, UTC.
 
     `since`: when the champion was made. `labels`: labels that came since the last retraining. `classes`: of the target,
-    0 for a number.
+    0 for a number. `new_labels`: that came since the champion was made. `asked`: the last answer on its staleness since
+    the last retraining; `labels_since`: that came since then, or since the retraining.
     """
 
     name: str
@@ -68,6 +80,9 @@ class Situation:
     tried: tuple[Tried, ...]
     labels: int
     classes: int
+    new_labels: int = 0
+    asked: Asked | None = None
+    labels_since: int = 0
 
 
 @dataclass(frozen=True)
@@ -99,6 +114,29 @@ def choose(situation: Situation, policy: RetrainPolicy) -> Choice:
     return Choice("ask" if policy.approval == "ask" else "retrain", why, needed)
 
 
+def must_ask(situation: Situation, policy: RetrainPolicy) -> bool:
+    """Is it time to ask whether the champion is stale? Not while nothing could follow from the answer."""
+    windows = _windows(situation)
+    if policy.staleness == 0.0 or any(each.stage not in ENDED for each in situation.tried):
+        return False
+    if windows and windows[-1].blocks:
+        return False
+    if situation.asked is not None:
+        if situation.asked.stale:
+            return False
+        rest = timedelta(seconds=seconds_of(policy.cooldown)) - _elapsed(situation.asked.time, situation.now)
+        if rest > timedelta(0):
+            return False
+    if situation.new_labels < _needed(situation, policy) or situation.labels_since < URGENT_LABELS:
+        return False
+    return not _hindrance(situation, policy)
+
+
+def _needed(situation: Situation, policy: RetrainPolicy) -> int:
+    """Labels that a retraining must have where nothing is urgent."""
+    return max(policy.least_labels, policy.least_per_class * situation.classes)
+
+
 def _windows(situation: Situation) -> list[Seen]:
     """The champion's windows since the last retraining ended, oldest first, each as it was last checked."""
     ended = max((each.changed for each in situation.tried if each.stage in ENDED), default="")
@@ -112,7 +150,7 @@ def _windows(situation: Situation) -> list[Seen]:
 
 def _reason(situation: Situation, policy: RetrainPolicy, windows: Sequence[Seen]) -> tuple[str, int] | None:
     """Why to retrain, and with how many labels at least."""
-    needed = max(policy.least_labels, policy.least_per_class * situation.classes)
+    needed = _needed(situation, policy)
     judged = [each for each in windows if each.performance]
     if judged and judged[-1].performance == "act":
         why = f"labels show that the performance fell (check {judged[-1].check})"
@@ -121,6 +159,8 @@ def _reason(situation: Situation, policy: RetrainPolicy, windows: Sequence[Seen]
     if len(newest) == IN_A_ROW and all(each.verdict == "act" for each in newest):
         checks = " and ".join(str(each.check) for each in newest)
         return f"{IN_A_ROW} windows in a row call for it (checks {checks})", needed
+    if situation.asked is not None and situation.asked.stale:
+        return f"the champion is stale: {situation.asked.why}", min(needed, URGENT_LABELS)
     floor = seconds_of(policy.schedule)
     last = max([situation.since, *(each.begun for each in situation.tried)])
     if floor and _elapsed(last, situation.now) >= timedelta(seconds=floor):
@@ -184,9 +224,12 @@ def record_of(situation: Situation, policy: RetrainPolicy) -> dict[str, Any]:
 def recompute(record: Mapping[str, Any]) -> tuple[str, str]:
     """(answer, why) that follow from the record of a decision."""
     given = dict(record["situation"])
-    windows, tried = given.pop("windows"), given.pop("tried")
+    windows, tried, asked = given.pop("windows"), given.pop("tried"), given.pop("asked", None)
     situation = Situation(
-        **given, windows=tuple(Seen(**each) for each in windows), tried=tuple(Tried(**each) for each in tried)
+        **given,
+        windows=tuple(Seen(**each) for each in windows),
+        tried=tuple(Tried(**each) for each in tried),
+        asked=None if asked is None else Asked(**asked),
     )
     choice = choose(situation, RetrainPolicy.model_validate(record["policy"]))
     return choice.answer, choice.why

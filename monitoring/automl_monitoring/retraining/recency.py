@@ -40,6 +40,15 @@ class Recency:
 
 
 @dataclass(frozen=True)
+class Recipe:
+    """A family and its parameters, for learners of this problem."""
+
+    problem: Problem
+    family: Architecture
+    parameters: Any
+
+
+@dataclass(frozen=True)
 class Choice:
     """The chosen way, and the score of each way that was tried, for a person to read. `why` is empty for no choice."""
 
@@ -80,10 +89,10 @@ def choose_recency(
     """
     plain = possible[0]
     judges = round(VALIDATION_SHARE * new)
-    recipe = _recipe(problem, starts)
+    recipe = find_recipe(problem, starts)
     if judges < LEAST_VALIDATION or recipe is None or len(possible) < 2:
         return Choice(plain)
-    family, parameters = recipe
+    family, parameters = recipe.family, recipe.parameters
     for library in family.libraries:
         importlib.import_module(library)
     metric = find_metric(problem.metric)
@@ -94,7 +103,7 @@ def choose_recency(
     for place, way in enumerate(possible):
         if way.factor != 1.0 and not family.weighs:
             continue
-        train = _train(examples, weights, way, new, judges)
+        train = taught_with(examples, weights, way, new, judges)
         deadline = time.time() + (until - time.time()) / (len(possible) - place)
         if len(np.unique(train.target)) < 2:
             continue
@@ -117,8 +126,8 @@ def choose_recency(
     return Choice(best, f"{family.name} on the newest {judges:,} training rows, {metric.name}: {said}", scores)
 
 
-def _train(examples: Examples, weights: Array, way: Recency, new: int, judges: int) -> Examples:
-    """What a learner is taught with in this way, without the judges."""
+def taught_with(examples: Examples, weights: Array, way: Recency, new: int, judges: int) -> Examples:
+    """What a learner is taught with in this way, without the judges, the last rows."""
     old = len(examples) - new
     step = max(way.kept // MOST_OLD, 1)
     rows = np.concatenate([np.arange(old - way.kept, old, step), np.arange(old, len(examples) - judges)])
@@ -128,14 +137,14 @@ def _train(examples: Examples, weights: Array, way: Recency, new: int, judges: i
     return Examples(taught.features, taught.target, None if plain else counts / counts.mean())
 
 
-def _recipe(problem: Problem, starts: Sequence[TrialStart]) -> tuple[Architecture, Any] | None:
+def find_recipe(problem: Problem, starts: Sequence[TrialStart]) -> Recipe | None:
     """The first starting point whose learners weigh rows and may be taught in this process, as torch may not."""
     families = architectures(problem.modality)
     for start in starts:
         family = families.get(start.architecture)
         if family is not None and family.weighs and family.runtime != "torch" and family.accepts(problem):
-            return family, start.parameters
+            return Recipe(problem, family, start.parameters)
     for family in sorted(families.values(), key=lambda family: (family.runtime != "openmp", family.cost)):
         if family.weighs and family.runtime != "torch" and family.accepts(problem) and family.portfolio(problem):
-            return family, family.portfolio(problem)[0]
+            return Recipe(problem, family, family.portfolio(problem)[0])
     return None

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
 
+from automl.data.dataset import Dataset
 from automl.data.reading import Table
 from automl.engine import fit_table, training_table
 from automl.model.artifact import load_model
+from automl.model.model import Model
 from automl.opening import prepare
 from automl.request import FitRequest, asked_again, recipe_of
 from automl.store import CHALLENGER, AuditEntry, LoggedPrediction, Store, Version
@@ -19,7 +21,7 @@ from automl.task import Problem
 from automl_monitoring.policy import Policy
 from automl_monitoring.retraining.plan import Plan
 from automl_monitoring.retraining.planning import rows_of
-from automl_monitoring.retraining.recency import Recency, choose_recency, ways
+from automl_monitoring.retraining.recency import Choice, Recency, choose_recency, ways
 from automl_monitoring.retraining.rows import TRAINED_THROUGH, Labelled
 from automl_monitoring.retraining.table import grown_table, with_moments, with_weights
 
@@ -60,23 +62,45 @@ def train(
     return store.versions.find(plan.name, challenger.number)
 
 
+@dataclass(frozen=True)
+class Ground:
+    """What a retraining stands on: all rows, the `old` ones first, and what is asked of a fit on them, which begins
+    with the champion's recipe."""
+
+    table: Table
+    old: int
+    request: FitRequest
+
+
+def ground_of(store: Store, champion: Version, labelled: Labelled) -> Ground:
+    """All rows that a champion descends from and the new training rows."""
+    table, old, again = grown(store, champion, labelled.train)
+    return Ground(table, old, replace(again, starts=recipe_of(store, champion)))
+
+
+def choose_mix(
+    ground: Ground, model: Model, labelled: Labelled, policy: Policy, until: float
+) -> tuple[Choice, Dataset, Problem]:
+    """How old and new rows are mixed best, and the rows and the problem that this was tried on."""
+    prepared = prepare(ground.table, ground.request)
+    problem = Problem(prepared.dataset.schema, model.problem.modality, prepared.metric.name, ground.request.seed)
+    new = len(labelled.train)
+    possible = ways(ground.old, new, labelled.outside_rows, policy.retrain.most_outside)
+    choice = choose_recency(prepared.dataset, new, possible, problem, ground.request.starts, until)
+    return choice, prepared.dataset, problem
+
+
 def _asked(store: Store, champion: Version, plan: Plan, labelled: Labelled, policy: Policy) -> tuple[Table, FitRequest]:
     """The mixed rows of a plan, and what is asked of a fit on them."""
-    table, old, again = grown(store, champion, labelled.train)
-    new = len(labelled.train)
-    request = replace(again, starts=recipe_of(store, champion))
-    possible = ways(old, new, labelled.outside_rows, policy.retrain.most_outside)
+    ground = ground_of(store, champion, labelled)
     mixed = mixed_of(store, plan)
     if mixed is None:
         until = time.time() + MIX_SHARE * plan.seconds
-        prepared = prepare(table, request)
-        modality = load_model(champion.folder).problem.modality
-        problem = Problem(prepared.dataset.schema, modality, prepared.metric.name, again.seed)
-        choice = choose_recency(prepared.dataset, new, possible, problem, request.starts, until)
-        mixed = {**choice.record(), PLAN: plan.digest, "weight": again.roles.weight}
+        choice, _, _ = choose_mix(ground, load_model(champion.folder), labelled, policy, until)
+        mixed = {**choice.record(), PLAN: plan.digest, "weight": ground.request.roles.weight}
         store.audit.add(AuditEntry(MIX, plan.name, plan.champion, choice.why or "as always", mixed))
     way = Recency(str(mixed["name"]), int(mixed[KEPT]), float(mixed["factor"]))
-    return mix(table, old, way, request)
+    return mix(ground.table, ground.old, way, ground.request)
 
 
 def affordable_ms(champion: Version, policy: Policy) -> float:

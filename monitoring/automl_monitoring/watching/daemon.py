@@ -25,6 +25,7 @@ from automl_monitoring.watching import lookout
 from automl_monitoring.watching.alarm_reports import AlarmReports, begins_alarm
 from automl_monitoring.watching.lease import Lease
 from automl_monitoring.watching.stages import Stages
+from automl_monitoring.watching.staleness import StalenessQuestion
 
 TICK_S = 0.2  # between looks at the process that trains
 RETRY_S = 5.0  # after an error, and between two attempts to have the lease
@@ -75,6 +76,7 @@ class _Watch:
         self._lease = Lease(store, request.name)
         self._stages = Stages(store, request.name, tell)
         self._reports = AlarmReports(store, request.name, tell)
+        self._question = StalenessQuestion(store, request.name, tell)
         self._said = ""  # the last problem, which is told once
 
     def run(self) -> bool:
@@ -87,6 +89,7 @@ class _Watch:
         finally:
             self._stages.stop()
             self._reports.stop()
+            self._question.stop()
             with contextlib.suppress(StoreError):  # while the database is away the lease runs out by itself
                 self._lease.release()
 
@@ -108,7 +111,8 @@ class _Watch:
             try:
                 moved = self._round(alerter)
                 self._said = ""
-                if self._request.once and not (moved or self._stages.working or self._reports.working):
+                working = any(each.working for each in (self._stages, self._reports, self._question))
+                if self._request.once and not (moved or working):
                     return True
                 if moved:
                     continue
@@ -125,7 +129,7 @@ class _Watch:
     def _rest(self, until: float) -> None:
         """Wait for the next round, or for the process that trains, or for the loss of the lease."""
         while time.monotonic() < until and not self._lease.lost.wait(TICK_S):
-            if self._stages.answered or self._reports.answered:
+            if any(each.answered for each in (self._stages, self._reports, self._question)):
                 return
 
     def _round(self, alerter: Alerter) -> bool:
@@ -145,8 +149,9 @@ class _Watch:
                 self._reports.begin(checked, policy)
         self._reports.collect()
         alerter.note_checks(lookout.windows_of(store, champion))
-        moved = False
+        moved = self._question.collect()
         if jobs and not jobs[-1].ended:
+            self._question.stop()
             moved = self._stages.advance(jobs[-1], _policy_of(jobs[-1], policy))
         else:
             for job in [job for job in jobs if job.stage == "promoted"][-1:]:  # later ones may have promoted nothing
@@ -155,6 +160,8 @@ class _Watch:
             if begun is not None:
                 self._say_begun(begun)
                 moved = begun.stage != "asked"
+            elif lookout.must_look(store, champion, policy):
+                self._question.begin(champion, policy)
         jobs = store.jobs.of(name)
         for job in [job for job in jobs if job.stage == "promoted"][-1:] + jobs[-1:]:  # the former may be rolled back
             alerter.note_job(job)

@@ -8,7 +8,17 @@ from datetime import UTC, datetime
 from automl.data.schema import Schema
 from automl.store import CheckRecord, Decision, Job, Store, Version, database
 from automl_monitoring.policy import Policy
-from automl_monitoring.trigger import Choice, Situation, choose, record_of, seen_of, tried_of
+from automl_monitoring.trigger import (
+    STALENESS,
+    Asked,
+    Choice,
+    Situation,
+    choose,
+    must_ask,
+    record_of,
+    seen_of,
+    tried_of,
+)
 from automl_monitoring.windows import LogWindow, new_windows
 
 SECRET = {"alerts"}  # an address of a webhook may be a secret, and a job needs none
@@ -59,7 +69,15 @@ def situation_of(store: Store, version: Version) -> Situation:
     """What a choice rests on now."""
     jobs = store.jobs.of(version.name)
     records = windows_of(store, version)
-    labels = store.log.label_counts(version.name, jobs[-1].begun if jobs else None)
+    asked = store.decisions.newest(version.name, STALENESS)
+    if asked and (asked.record["found"]["champion"] != version.number or (jobs and jobs[-1].begun > asked.time)):
+        asked = None
+
+    def labels_since(moment: datetime | None) -> int:
+        return sum(store.log.label_counts(version.name, moment).values())
+
+    begun = jobs[-1].begun if jobs else None
+    labels = labels_since(begun)
     schema = Schema.load(version.folder / "schema.json")
     return Situation(
         name=version.name,
@@ -68,8 +86,11 @@ def situation_of(store: Store, version: Version) -> Situation:
         now=datetime.now(UTC).isoformat(),
         windows=tuple(seen_of(record) for record in records[-RECHECKED:]),
         tried=tuple(tried_of(job) for job in jobs),
-        labels=sum(labels.values()),
+        labels=labels,
         classes=len(schema.classes),
+        new_labels=labels_since(version.created),
+        asked=Asked(asked.time.isoformat(), asked.outcome == "stale", asked.why) if asked else None,
+        labels_since=labels_since(asked.time) if asked else labels,
     )
 
 
@@ -89,6 +110,11 @@ def consider(store: Store, version: Version, policy: Policy, tell: Callable[[str
             tell(f"Nothing is learned for now: {choice.why}.")
         return None
     return _begin(store, decision, choice, policy)
+
+
+def must_look(store: Store, version: Version, policy: Policy) -> bool:
+    """Is it time to ask whether the champion is stale?"""
+    return must_ask(situation_of(store, version), policy.retrain)
 
 
 def _begin(store: Store, decision: Decision, choice: Choice, policy: Policy) -> Job:

@@ -13,12 +13,13 @@ import sys
 import traceback
 from typing import Any
 
-from automl.errors import AutoMLError, StoreError
+from automl.errors import AutoMLError, DataError, StoreError
 from automl.search.worker import die_with_parent
 from automl.store import Job, Store
 from automl_monitoring.policy import Policy
 from automl_monitoring.watching.alarm_reports import REPORT
 from automl_monitoring.watching.child import Work
+from automl_monitoring.watching.staleness import ASK
 
 NICE = 10
 
@@ -53,6 +54,8 @@ def _do(work: Work) -> dict[str, Any]:
     try:
         if work.stage == REPORT:
             return _report(store, work, policy)
+        if work.stage == ASK:
+            return _ask_staleness(store, work, policy)
         job = next(each for each in store.jobs.of(work.name) if each.sequence == work.job)
         return STAGES[work.stage](store, job, policy)
     finally:
@@ -87,6 +90,18 @@ def _report(store: Store, work: Work, policy: Policy) -> dict[str, Any]:
     from automl_monitoring.checking import report_check
 
     return {"check": work.job, "report": str(report_check(store, work.name, work.job, policy))}
+
+
+def _ask_staleness(store: Store, work: Work, policy: Policy) -> dict[str, Any]:
+    """The answer is written down whatever it is: a question without one is not asked again and again."""
+    from automl_monitoring.retraining import Staleness, ask_staleness, plan
+
+    try:
+        found = ask_staleness(store, plan(store, work.name, policy), policy)
+    except DataError as error:
+        found = Staleness(work.job, problem=str(error))
+    decision = store.decisions.add(found.decision(work.name, policy.retrain.staleness))
+    return {"outcome": decision.outcome, "why": decision.why}
 
 
 STAGES = {"planned": _plan, "training": _train, "judging": _judge}
