@@ -291,5 +291,6 @@ def test_in_order_of_time_the_newest_rows_are_learned_from_too(refit: bool | Non
     request = quick(seconds=float("inf"), max_trials=4, split="time", refit=refit, only=("lightgbm",))
     result = fit_table(Table(rows, name="small"), request, store)
     assert set(result.model.predict({"x": [10.2, 10.5, 10.8]})) == ({"no"} if refit is None else {"yes"})
-    assert result.model.card.scores["holdout"] < 0.5  # of learners that did not know them
+    scores = result.model.card.scores
+    assert scores["holdout"] < 0.7 < scores["out_of_fold"]  # of learners that did not know them: ties, at best
     assert any("learners before it" in note for note in result.model.card.notes) == (refit is None)

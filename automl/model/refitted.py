@@ -39,8 +39,9 @@ def taught_on_all_rows(
     )
     outputs, scores = assembly.outputs.copy(), dict(model.card.scores)
     cost = f"{sum(each.row_ms for each in chosen):.2g} ms a row for the learners, taught in {_seconds(chosen):.1f} s"
-    which = "one learner a member" if len(chosen) == len(weights) else f"{len(chosen)} of {len(weights)} members"
-    note = f"{which}, taught on all rows: {cost}"
+    note = f"one learner a member, taught on all rows: {cost}"
+    if len(chosen) < len(weights):
+        note = f"{len(chosen)} of {len(weights)} members taught on all rows, for want of time: {cost}"
     if len(split.holdout) and not split.forward:
         held = combine(list(weights.values()), [each.held_out for each in chosen])
         outputs[split.holdout] = tempered(held, model.temperature)

@@ -139,6 +139,20 @@ class TrialDraft:
             learners.append(learner)
         return learners
 
+    def fit_final(self, train: Array, valid: Array) -> tuple[Learner, Examples]:
+        """A learner of all rows that folds went forward through, and some of these.
+
+        It makes as many steps as served the folds, which were stopped by later rows. Rows between those that it learns
+        from would stop it too late: neighbours in time resemble each other (2,433 rounds on elec2 for the folds' 300).
+        """
+        every, known = self.bench.examples, [steps for steps in self.steps if steps]
+        stopping = every.take(valid)
+        if not known:
+            return self.fit(self.bench.split.folds, every.take(train), stopping)[0], stopping
+        rows, steps = np.union1d(train, valid), max(round(float(np.median(known))), 1)
+        learner, _ = self.fit(self.bench.split.folds, every.take(rows), stopping, steps)
+        return learner, stopping
+
     def outputs(self, learner: Learner, fold: Fold) -> Array:
         """What a learner says of the rows that judge it."""
         return checked(learner.predict(fold.valid.features), len(fold.rows), self.bench.problem)

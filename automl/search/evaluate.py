@@ -74,8 +74,8 @@ def _evaluate(trial: TrialDraft) -> Generator[FoldScored, bool, TrialResult | No
     for fold, learner in zip(bench.folds() if learners else (), learners, strict=True):
         trial.keep(learner, fold.valid.features)
     if final := split.final():
-        train, valid = (bench.examples.take(rows) for rows in final)
-        trial.keep(trial.fit(split.folds, train, valid)[0], valid.features)
+        learner, valid = trial.fit_final(*final)
+        trial.keep(learner, valid.features)
     seconds, measured = time.time() - started, trial.measured()  # a curve says nothing of what a trial takes
     curve = trial.curve(next(bench.folds()), alone) if trial.draws_curve else ()
     rows = split.validated

@@ -26,7 +26,7 @@ from automl.search.events import PRUNED, Failed, Finished, FoldScored, TrialEven
 from automl.search.run import TrialResult
 from automl.search.workbench import Workbench
 from automl.search.worker import open_workbench
-from automl.task import Runtime
+from automl.task import Architecture, Runtime
 
 WATCH_S = 0.1  # between two looks at the memory
 NEAR = 0.93  # of the memory limit: what is taken between two looks must still fit
@@ -89,7 +89,7 @@ class InlineExecutor(Executor):
         self._spec: TrialSpec | None = None
         self._trial: Generator[FoldScored, bool, TrialResult | None] | None = None
         self._go_on: bool | None = None
-        self._refitted: list[int] = []
+        self._refitted: list[TrialEvent] = []
 
     def open(self, run_folder: Path) -> None:
         self._bench = open_workbench(run_folder)
@@ -101,8 +101,7 @@ class InlineExecutor(Executor):
         bench = cast(Workbench, self._bench)
         family = find_architecture(bench.problem.modality, spec.architecture)
         if spec.refit:
-            teach_all(spec, family, bench)
-            self._refitted.append(spec.number)
+            self._refitted.append(_taught(spec, family, bench))
             return
         self._spec = spec
         self._trial = evaluate(spec, family, bench)
@@ -110,7 +109,7 @@ class InlineExecutor(Executor):
 
     def wait(self, seconds: float) -> list[TrialEvent]:
         if self._refitted:
-            return [Finished(self._refitted.pop(), math.nan)]
+            return [self._refitted.pop()]
         if self._spec is None or self._trial is None:
             return []
         number = self._spec.number
@@ -127,10 +126,19 @@ class InlineExecutor(Executor):
         self._go_on = go_on
 
     def running(self) -> list[int]:
-        return self._refitted + ([] if self._spec is None else [self._spec.number])
+        return [event.trial for event in self._refitted] + ([] if self._spec is None else [self._spec.number])
 
     def close(self) -> None:
         self._spec = None
+
+
+def _taught(spec: TrialSpec, family: Architecture, bench: Workbench) -> TrialEvent:
+    """How it ended to teach a trial on all rows."""
+    try:
+        teach_all(spec, family, bench)
+    except Exception as error:  # a learner may fail in any way, or want more time
+        return Failed(spec.number, f"{type(error).__name__}: {error}")
+    return Finished(spec.number, math.nan)
 
 
 @dataclass

@@ -42,7 +42,7 @@ def refit(
     executor.open(run.folder)
     try:
         while waiting or executor.running():
-            while waiting and executor.room():
+            while waiting and executor.room() and time.time() < deadline:
                 result = waiting.pop(0)
                 seconds = deadline - time.time()
                 spec = TrialSpec(

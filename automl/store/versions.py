@@ -210,19 +210,21 @@ class Versions:
         why: str,
         by: str = "hand",
         *,
+        to: int | None = None,
         expected: int | None = None,
         connection: Connection | None = None,
     ) -> tuple[Version, Version]:
         """Let `champion` and `previous` change places and write why; the champion now, and the one before.
 
-        Done twice, it is undone. NotFoundError if there is no previous champion; ConflictError if the champion is not
-        the `expected` one. `connection`: of the caller's transaction.
+        `to`: a version that shall be the champion instead of the previous one. Done twice, it is undone. NotFoundError
+        if there is no previous champion; ConflictError if the champion is not the `expected` one. `connection`: of the
+        caller's transaction.
         """
         self.previous(name)
         with database.transaction(self._engine, connection) as own:
             database.one_writer(own, database.aliases)
             pointed = self._aliases(own, name)
-            now, before = pointed[PREVIOUS], pointed[CHAMPION]
+            now, before = pointed[PREVIOUS] if to is None else to, pointed[CHAMPION]
             _check_expected(name, CHAMPION, before, expected)
             self._point(own, name, CHAMPION, now)
             self._point(own, name, PREVIOUS, before)

@@ -67,7 +67,7 @@ def happened_to(job: Job) -> Iterator[tuple[str, str]]:
     if job.stage == "failed":
         yield "failed", detail["ended_why"]
     if "rolled_back" in detail:
-        yield "rolled back", f"to version {detail['champion']}: {detail['rolled_back']}"
+        yield "rolled back", f"to version {detail.get('returned', detail['champion'])}: {detail['rolled_back']}"
 
 
 class Alerter:
@@ -100,9 +100,11 @@ class Alerter:
     def note_job(self, job: Job) -> None:
         """Tell what happened in a retraining, as far as it was not told."""
         told = {(alert.state, alert.subject) for alert in self._store.alerts.recent(self._name, LOOKED_AT)}
+        returns = int(job.detail.get("returns", 1))
         for state, why in happened_to(job):
-            if (state, f"job {job.sequence}") not in told:
-                self._note(state, why, f"job {job.sequence}")
+            again = f", the {returns}th time" if state == "rolled back" and returns > 1 else ""
+            if (state, f"job {job.sequence}{again}") not in told:
+                self._note(state, why, f"job {job.sequence}{again}")
 
     def _note(self, state: str, why: str, subject: str) -> None:
         sent = dict.fromkeys(self.channels, PENDING)

@@ -92,8 +92,9 @@ class RetrainPolicy(Section):
     share of the training rows that may come from labels sent over HTTP. `judge_share`: of the labelled rows, the
     newest, are held out to judge both models, `least_judges` at least. `complete`: a winner is taught on them, too,
     before it answers. `staleness`: how sure it must be that the champion's recipe, taught on the new rows, is better
-    than the champion, for that alone to call for a training; asked when there are `least_labels`, and again after 100
-    more; 0 for never. `cores`: how many training may use, at low priority; 0 for half of them.
+    than the champion, for that alone to call for a training; asked when `least_labels` are new to the champion and 100
+    came since it was asked last, with `cooldown` between; 0 for never. `cores`: how many training may use, at low
+    priority; 0 for half of them.
     """
 
     approval: Literal["auto", "ask"] = "auto"
@@ -109,7 +110,7 @@ class RetrainPolicy(Section):
     judge_share: Annotated[float, Field(gt=0, lt=1)] = 0.3
     least_judges: Annotated[int, Field(ge=20)] = 50
     complete: bool = True
-    staleness: Share = 0.8
+    staleness: Share = 0.9
     cores: NonNegativeInt = 0
 
 
@@ -137,8 +138,8 @@ class RolloutPolicy(Section):
     """How a promoted challenger comes to its clients: in the champion's shadow for `shadow_rows` answers, then as a
     canary of `canary` of the requests for `canary_rows` answers, each for `patience` at most, then wholly.
 
-    0 rows leave a stage out. `watch_rows`: newest labelled answers after the promotion, on which, or on the newer half
-    or quarter of which, the one before must not be better by more than noise: else it comes back by itself.
+    0 rows leave a stage out. `watch_rows`: newest labelled answers after the promotion, on which, or on the newer half,
+    quarter or eighth of which, no champion before may be better by more than noise: else it comes back by itself.
     """
 
     shadow_rows: NonNegativeInt = 0

@@ -56,10 +56,10 @@ class Tried:
 
 @dataclass(frozen=True)
 class Asked:
-    """One answer to whether the champion is stale, in ISO time."""
+    """One answer to whether the champion is stale: stale, fresh or unknown. `time` in ISO form."""
 
     time: str
-    stale: bool
+    outcome: str
     why: str
 
 
@@ -69,7 +69,7 @@ class Situation:
 
     `since`: when the champion was made. `labels`: labels that came since the last retraining. `classes`: of the target,
     0 for a number. `new_labels`: that came since the champion was made. `asked`: the last answer on its staleness since
-    the last retraining; `labels_since`: that came since then, or since the retraining.
+    the last retraining ended; `labels_since`: that came since then, or since that retraining began.
     """
 
     name: str
@@ -115,21 +115,24 @@ def choose(situation: Situation, policy: RetrainPolicy) -> Choice:
 
 
 def must_ask(situation: Situation, policy: RetrainPolicy) -> bool:
-    """Is it time to ask whether the champion is stale? Not while nothing could follow from the answer."""
-    windows = _windows(situation)
+    """Is it time to ask whether the champion is stale? Not while nothing could follow from the answer.
+
+    Half of the budgets stays for what is more urgent.
+    """
+    windows, asked = _windows(situation), situation.asked
     if policy.staleness == 0.0 or any(each.stage not in ENDED for each in situation.tried):
         return False
-    if windows and windows[-1].blocks:
+    if (windows and windows[-1].blocks) or situation.new_labels < _needed(situation, policy):
         return False
-    if situation.asked is not None:
-        if situation.asked.stale:
+    more = situation.labels_since >= URGENT_LABELS
+    if asked is not None:
+        waited = _elapsed(asked.time, situation.now)
+        if asked.outcome == "stale" or waited < timedelta(seconds=seconds_of(policy.cooldown)):
             return False
-        rest = timedelta(seconds=seconds_of(policy.cooldown)) - _elapsed(situation.asked.time, situation.now)
-        if rest > timedelta(0):
-            return False
-    if situation.new_labels < _needed(situation, policy) or situation.labels_since < URGENT_LABELS:
-        return False
-    return not _hindrance(situation, policy)
+        more |= asked.outcome == "unknown" and waited >= DAY  # rows may be ripe that were not
+    today, this_month = budget_left(situation.tried, situation.now, policy)
+    spare = today > policy.daily // 2 and this_month > policy.monthly // 2
+    return more and spare and not _hindrance(situation, policy)
 
 
 def _needed(situation: Situation, policy: RetrainPolicy) -> int:
@@ -159,7 +162,7 @@ def _reason(situation: Situation, policy: RetrainPolicy, windows: Sequence[Seen]
     if len(newest) == IN_A_ROW and all(each.verdict == "act" for each in newest):
         checks = " and ".join(str(each.check) for each in newest)
         return f"{IN_A_ROW} windows in a row call for it (checks {checks})", needed
-    if situation.asked is not None and situation.asked.stale:
+    if situation.asked is not None and situation.asked.outcome == "stale":
         return f"the champion is stale: {situation.asked.why}", min(needed, URGENT_LABELS)
     floor = seconds_of(policy.schedule)
     last = max([situation.since, *(each.begun for each in situation.tried)])

@@ -56,7 +56,7 @@ class LinearLearner:
         for step, (weights, bias) in enumerate(walk, start=1):
             if progress.steps:
                 self.weights, self.bias, self.steps = weights, bias, step
-                if step == progress.steps:
+                if step == progress.steps or progress.out_of_time():
                     break
                 continue
             loss = self._loss(checked @ weights.astype(np.float32) + bias, taught)

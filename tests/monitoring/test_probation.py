@@ -15,6 +15,7 @@ from automl.store import CHALLENGER, CHAMPION, PREVIOUS, Decision, Job, Rollout,
 from automl_monitoring.policy import Policy, RolloutPolicy
 from automl_monitoring.replay import replay
 from automl_monitoring.retraining import Plan
+from automl_monitoring.watching.former import former_champions
 from automl_monitoring.watching.probation import Comparison, Trial, outcome_of
 from automl_monitoring.watching.stages import Stages
 from tests.monitoring.conftest import Log, add_labels
@@ -176,3 +177,27 @@ def test_what_was_true_before_may_be_true_again(home: Store, traffic: pd.DataFra
     stages(home).watch_over(home.jobs.of("churn")[-1], policy)
     assert home.versions.aliases("churn")[CHAMPION] == 1
     assert "on 800 labelled rows" not in home.jobs.of("churn")[-1].detail["rolled_back"]
+
+
+def test_a_champion_before_the_last_may_come_back_and_is_watched_then(
+    home: Store, bad_rows: pd.DataFrame, traffic: pd.DataFrame, log: Log
+) -> None:
+    request = FitRequest(target="Churn", name="churn", seconds=float("inf"), max_trials=1, executor="inline")
+    fit_table(Table(bad_rows.tail(200), name="churn"), request, home)
+    for number in (2, 3):
+        home.versions.point("churn", CHAMPION, number, "the customers changed")
+    assert former_champions(home, "churn", 3) == [2, 1]
+    add_labels(home, log(home, traffic.head(300)), traffic["Churn"].head(300).tolist())
+    job = job_at(home, "promoted", champion=2, challenger=3)
+    stages(home).watch_over(job, POLICY)
+    assert home.versions.aliases("churn") == {CHAMPION: 1, PREVIOUS: 3}
+    assert home.audit.of("churn")[-1].detail == {"from": 3, "to": 1, "by": "watch"}
+    later = traffic.iloc[300:700]
+    chances = load_model(home.versions.find("churn", 2).folder).predict_proba(later)["Yes"]
+    add_labels(home, log(home, later), np.where(chances > chances.median(), "Yes", "No").tolist())
+    stages(home).watch_over(home.jobs.of("churn")[-1], POLICY)
+    assert home.versions.aliases("churn") == {CHAMPION: 2, PREVIOUS: 1}
+    assert replayed(home) == [("stop", True)] * 2
+    home.versions.point("churn", CHAMPION, 3, "by hand")
+    stages(home).watch_over(home.jobs.of("churn")[-1], POLICY)
+    assert home.jobs.of("churn")[-1].detail["settled"]

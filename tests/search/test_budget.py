@@ -45,6 +45,13 @@ def test_a_slice_of_the_budget_is_kept_for_the_end(seconds: float) -> None:
     assert budget.search_deadline < budget.last_moment < budget.deadline
 
 
+@pytest.mark.parametrize("seconds", [8, 15, 60, 600])
+def test_more_is_kept_where_all_rows_are_to_be_taught(seconds: float) -> None:
+    plain, refitting = Budget(seconds, 0.0), Budget(seconds, 0.0, refit=True)
+    assert plain.search_deadline - refitting.search_deadline == pytest.approx(0.2 * seconds)
+    assert refitting.search_deadline > 0.4 * seconds
+
+
 def test_small_data_gets_parallel_trials_and_large_data_parallel_threads() -> None:
     small, large = plan_threads(100_000, cores=8), plan_threads(100_000_000, cores=8)
     assert (small.slots, small.threads) == (8, 1)

@@ -143,6 +143,7 @@ def retraining(each: Retraining, now: datetime, named: bool) -> Html:
         tag("p", *title, class_="title"),
         tag("p", f"Trained because: {each.because}.", class_="because"),
         tag("p", f"{each.outcome.capitalize()} because: {each.why}."),
+        None if each.completed is None else tag("p", f"Taught on its judges too it is version {each.completed}."),
         rolled_back,
         _gain(each),
         None if named else _parts(each),

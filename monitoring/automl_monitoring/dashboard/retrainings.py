@@ -43,7 +43,8 @@ class Gain:
 @dataclass(frozen=True)
 class Retraining:
     """A challenger before the gate. `because`: why it was trained. `outcome`: promoted, kept, or the stage that it is
-    in by now; `why`: it came to that. `train_rows`: newly labelled rows that it has learned from."""
+    in by now; `why`: it came to that. `train_rows`: newly labelled rows that it has learned from. `completed`: the
+    version that was taught on its judges too and answers in its stead, if one was."""
 
     name: str
     time: datetime
@@ -57,6 +58,7 @@ class Retraining:
     parts: tuple[Part, ...]
     rolled_back: str
     digest: str
+    completed: int | None = None
 
 
 def retrainings_of(decisions: Iterable[Decision], jobs: Iterable[Job]) -> list[Retraining]:
@@ -71,6 +73,8 @@ def _retraining(decision: Decision, job: Job | None) -> Retraining:
     outcome, why = OUTCOMES.get(decision.outcome, decision.outcome), decision.why
     if job is not None and job.stage not in ("training", "judging"):
         outcome, why = job.stage, str(job.detail.get("ended_why", why))
+    challenger = int(record.get("challenger", 0))
+    last = int(job.detail.get("challenger", challenger)) if job is not None else challenger
     return Retraining(
         name=decision.name,
         time=decision.time,
@@ -78,12 +82,13 @@ def _retraining(decision: Decision, job: Job | None) -> Retraining:
         outcome=outcome,
         why=why,
         champion=int(plan.get("champion", 0)),
-        challenger=int(record.get("challenger", 0)),
+        challenger=challenger,
         train_rows=int(plan.get("train_rows", 0)),
         gain=next((_gain(part["figures"]) for part in parts if part["name"] == "gain"), None),
         parts=tuple(Part(part["name"], bool(part["passed"]), part["what"]) for part in parts),
         rolled_back=str(job.detail.get("rolled_back", "")) if job is not None else "",
         digest=decision.digest,
+        completed=last if last != challenger else None,
     )
 
 

@@ -126,10 +126,12 @@ def choose_recency(
     return Choice(best, f"{family.name} on the newest {judges:,} training rows, {metric.name}: {said}", scores)
 
 
-def taught_with(examples: Examples, weights: Array, way: Recency, new: int, judges: int) -> Examples:
+def taught_with(
+    examples: Examples, weights: Array, way: Recency, new: int, judges: int, most_old: int = MOST_OLD
+) -> Examples:
     """What a learner is taught with in this way, without the judges, the last rows."""
     old = len(examples) - new
-    step = max(way.kept // MOST_OLD, 1)
+    step = max(way.kept // most_old, 1)
     rows = np.concatenate([np.arange(old - way.kept, old, step), np.arange(old, len(examples) - judges)])
     counts = weights[rows] * np.where(rows >= old, way.factor, float(step))
     plain = np.ptp(counts) == 0

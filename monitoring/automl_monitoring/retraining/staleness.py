@@ -30,7 +30,7 @@ from automl_monitoring.policy import Policy
 from automl_monitoring.retraining.plan import Plan
 from automl_monitoring.retraining.planning import rows_of
 from automl_monitoring.retraining.recency import VALIDATION_SHARE, Recency, Recipe, find_recipe, taught_with
-from automl_monitoring.retraining.training import Ground, choose_mix, ground_of
+from automl_monitoring.retraining.training import choose_mix, ground_of
 from automl_monitoring.trigger import STALENESS
 from automl_monitoring.window import conform_labels, feature_frame
 
@@ -65,9 +65,11 @@ class Staleness:
 
 
 def recompute(record: Mapping[str, Any]) -> str:
-    """stale or fresh: what follows from the record of a decision. The learner that it came from was not kept."""
+    """stale, fresh or unknown: what follows from the record of a decision. The learner behind it was not kept."""
     chance = record["found"]["chance"]
-    return "stale" if chance is not None and chance >= record["sure"] else "fresh"
+    if chance is None:
+        return "unknown"
+    return "stale" if chance >= record["sure"] else "fresh"
 
 
 def ask_staleness(store: Store, plan: Plan, policy: Policy) -> Staleness:
@@ -79,13 +81,15 @@ def ask_staleness(store: Store, plan: Plan, policy: Policy) -> Staleness:
     champion = store.versions.find(plan.name, plan.champion)
     model, labelled = load_model(champion.folder), rows_of(store, plan, policy)
     ground = ground_of(store, champion, labelled)
-    unknown = Staleness(plan.champion, problem="its recipe cannot be taught anew on these rows and compared")
+    unknown = Staleness(
+        plan.champion, problem="its recipe cannot be taught anew on these rows in the time and compared"
+    )
     until = began + SHARE * plan.seconds
     choice, dataset, problem = choose_mix(ground, model, labelled, policy, began + SHARE / 2 * plan.seconds)
     recipe = find_recipe(problem, ground.request.starts)
-    if recipe is None:
+    if recipe is None or recipe.family.name not in {start.architecture for start in ground.request.starts}:
         return unknown
-    learner = _taught(recipe, dataset, ground, choice.recency, until)
+    learner = _taught(recipe, dataset, len(labelled.train), choice.recency, until)
     theirs = None if learner is None else _answers(learner, dataset, model, labelled.judges)
     if theirs is None:
         return unknown
@@ -100,23 +104,25 @@ def ask_staleness(store: Store, plan: Plan, policy: Policy) -> Staleness:
     return Staleness(plan.champion, metric.name, len(target), *scores, float(np.mean(gains > 0)))
 
 
-def _taught(recipe: Recipe, dataset: Dataset, ground: Ground, way: Recency, until: float) -> Learner | None:
-    """A learner of all rows, in as many steps as serve the newest of them; None where they have one class only."""
+def _taught(recipe: Recipe, dataset: Dataset, new: int, way: Recency, until: float) -> Learner | None:
+    """A learner of all rows, the last `new` of them new, in as many steps as serve the newest of them; None where they
+    have one class only, or the time is too short."""
     for library in recipe.family.libraries:
         importlib.import_module(library)
-    new = len(dataset) - ground.old
     examples = Examples(find_task(recipe.problem.modality).features(dataset.schema, dataset.rows), dataset.target)
     weights = np.ones(len(dataset)) if dataset.weights is None else dataset.weights
-    held_out = round(VALIDATION_SHARE * new)
+    held_out = max(round(VALIDATION_SHARE * new), 1)
     valid = examples.take(np.arange(len(dataset) - held_out, len(dataset)))
     learner: Learner | None = None
     for without, deadline in ((held_out, (time.time() + until) / 2), (0, until)):
-        train = taught_with(examples, weights, way, new, without)
+        train = taught_with(examples, weights, way, new, without, most_old=len(examples))
         if len(np.unique(train.target)) < 2:
             return None
         steps = int(getattr(learner, "steps", 0))
         learner = recipe.family.build(cast(Any, Replay(recipe.parameters)), recipe.problem)
         learner.fit(train, valid, Progress(deadline, steps=steps))
+        if time.time() >= deadline:
+            return None
     return learner
 
 

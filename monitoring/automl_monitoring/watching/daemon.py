@@ -21,6 +21,7 @@ from automl_monitoring.alerts import Alerter
 from automl_monitoring.channels import channels_of
 from automl_monitoring.policy import Policy
 from automl_monitoring.policy_file import load_policy
+from automl_monitoring.trigger import must_ask
 from automl_monitoring.watching import lookout
 from automl_monitoring.watching.alarm_reports import AlarmReports, begins_alarm
 from automl_monitoring.watching.lease import Lease
@@ -156,11 +157,13 @@ class _Watch:
         else:
             for job in [job for job in jobs if job.stage == "promoted"][-1:]:  # later ones may have promoted nothing
                 self._stages.watch_over(job, _policy_of(job, policy))
-            begun = lookout.consider(store, champion, policy, self._tell)
+            situation = lookout.situation_of(store, champion)
+            begun = lookout.consider(store, situation, policy, self._tell)
             if begun is not None:
+                self._question.stop()
                 self._say_begun(begun)
                 moved = begun.stage != "asked"
-            elif lookout.must_look(store, champion, policy):
+            elif must_ask(situation, policy.retrain):
                 self._question.begin(champion, policy)
         jobs = store.jobs.of(name)
         for job in [job for job in jobs if job.stage == "promoted"][-1:] + jobs[-1:]:  # the former may be rolled back

@@ -14,7 +14,6 @@ from automl_monitoring.trigger import (
     Choice,
     Situation,
     choose,
-    must_ask,
     record_of,
     seen_of,
     tried_of,
@@ -70,7 +69,8 @@ def situation_of(store: Store, version: Version) -> Situation:
     jobs = store.jobs.of(version.name)
     records = windows_of(store, version)
     asked = store.decisions.newest(version.name, STALENESS)
-    if asked and (asked.record["found"]["champion"] != version.number or (jobs and jobs[-1].begun > asked.time)):
+    ended = max((tried_of(job).changed for job in jobs), default="")
+    if asked and (asked.record["found"]["champion"] != version.number or asked.time.isoformat() < ended):
         asked = None
 
     def labels_since(moment: datetime | None) -> int:
@@ -89,32 +89,26 @@ def situation_of(store: Store, version: Version) -> Situation:
         labels=labels,
         classes=len(schema.classes),
         new_labels=labels_since(version.created),
-        asked=Asked(asked.time.isoformat(), asked.outcome == "stale", asked.why) if asked else None,
+        asked=Asked(asked.time.isoformat(), asked.outcome, asked.why) if asked else None,
         labels_since=labels_since(asked.time) if asked else labels,
     )
 
 
-def consider(store: Store, version: Version, policy: Policy, tell: Callable[[str], None]) -> Job | None:
+def consider(store: Store, situation: Situation, policy: Policy, tell: Callable[[str], None]) -> Job | None:
     """Choose whether to retrain now. What changes something is a decision in the store; the job that it begins.
 
     ConflictError if another watch has begun one in the same moment.
     """
-    situation = situation_of(store, version)
     choice = choose(situation, policy.retrain)
     if choice.answer == "wait":
         return None
-    decision = Decision(version.name, TRIGGER, choice.answer, choice.why, record_of(situation, policy.retrain))
+    decision = Decision(situation.name, TRIGGER, choice.answer, choice.why, record_of(situation, policy.retrain))
     if choice.answer == "block":
         if not _is_blocked(store, situation):
             store.decisions.add(decision)
             tell(f"Nothing is learned for now: {choice.why}.")
         return None
     return _begin(store, decision, choice, policy)
-
-
-def must_look(store: Store, version: Version, policy: Policy) -> bool:
-    """Is it time to ask whether the champion is stale?"""
-    return must_ask(situation_of(store, version), policy.retrain)
 
 
 def _begin(store: Store, decision: Decision, choice: Choice, policy: Policy) -> Job:

@@ -24,8 +24,8 @@ from automl_monitoring.gate import same_order
 from automl_monitoring.window import conform_labels, feature_frame
 
 LEAST_ROWS = 50  # labelled, before anything is said
+ROLLOUT = "rollout"  # the kind of decisions about a version on trial
 SURE = 0.99  # not .95: it is asked again and again while labels come
-NEWEST = (1, 2, 4)  # all rows, their newer half, their newest quarter: what once was true may be true again
 LEAST_DEFINED = 0.9  # of the resamples must have a score
 
 
@@ -44,7 +44,8 @@ class Comparison:
 class Trial:
     """What is known of a version on trial. `stage`: shadow, canary or promoted. `answers`: of `wanted`, that it gave.
 
-    `waited`, `patience`: seconds. `stopped`: why whoever serves gave it up, empty if nobody did.
+    `waited`, `patience`: seconds. `stopped`: why whoever serves gave it up, empty if nobody did. `former`: the version
+    that it is compared with, where that is another than the champion.
     """
 
     stage: str
@@ -55,6 +56,7 @@ class Trial:
     stopped: str
     margin: float
     comparison: Comparison | None
+    former: int = 0
 
 
 def outcome_of(trial: Trial) -> tuple[str, str]:
@@ -64,7 +66,8 @@ def outcome_of(trial: Trial) -> tuple[str, str]:
     compared = trial.comparison
     if compared is not None and compared.low > trial.margin:
         said = f"{compared.metric} {compared.old:.4f} before and {compared.new:.4f} now"
-        return "stop", f"the one before is better by more than noise: {said} on {compared.rows:,} labelled rows"
+        which = f"version {trial.former}, a champion before," if trial.former else "the one before"
+        return "stop", f"{which} is better by more than noise: {said} on {compared.rows:,} labelled rows"
     if trial.answers >= trial.wanted:
         return "go on", f"{trial.answers:,} answers, nothing against it"
     if trial.waited >= trial.patience:
@@ -85,11 +88,16 @@ def record_of(trial: Trial) -> dict[str, Any]:
 
 
 def compare(
-    old: Version, new: Version, entries: Sequence[LoggedPrediction], parts: Sequence[int] = (1,)
+    old: Version,
+    new: Version,
+    entries: Sequence[LoggedPrediction],
+    parts: Sequence[int] = (1,),
+    sure: float = SURE,
 ) -> Comparison | None:
     """Let both answer these labelled rows anew, oldest first; None with too few, or where no score is to be trusted.
 
     `parts`: the newest half, quarter … of the rows are looked at as well, and what speaks most for the old one counts.
+    `sure`: of the lower bound.
     """
     entries = [entry for entry in entries if not hides_features(entry)]
     if len(entries) < LEAST_ROWS:
@@ -102,18 +110,18 @@ def compare(
     if aligned is None:
         return None
     newest = [slice(len(entries) - len(entries) // part, None) for part in parts if len(entries) // part >= LEAST_ROWS]
-    compared = [_compared(metric, target[rows], before[rows], aligned[rows]) for rows in newest]
+    compared = [_compared(metric, target[rows], before[rows], aligned[rows], sure) for rows in newest]
     return max(filter(None, compared), key=lambda each: each.low, default=None)
 
 
-def _compared(metric: Metric, target: Array, before: Array, now: Array) -> Comparison | None:
+def _compared(metric: Metric, target: Array, before: Array, now: Array, sure: float) -> Comparison | None:
     if target.dtype.kind == "i" and len(np.unique(target)) < 2:
         return None
     gains = paired_gain(metric, target, now, before, block=time_block(target, now, before))
     scores = metric.score(target, before), metric.score(target, now)
     if len(gains) < LEAST_DEFINED * RESAMPLES or not np.isfinite(scores).all():
         return None
-    return Comparison(metric.name, len(target), *scores, low=float(np.quantile(gains, 1 - SURE)))
+    return Comparison(metric.name, len(target), *scores, low=float(np.quantile(gains, 1 - sure)))
 
 
 def _answers(model: Model, entries: Sequence[LoggedPrediction]) -> Array:

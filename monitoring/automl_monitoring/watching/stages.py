@@ -18,15 +18,13 @@ from typing import Any, Literal
 from automl.search.budget import usable_cores
 from automl.store import AuditEntry, Decision, Job, Rollout, Store
 from automl_monitoring.policy import Policy, seconds_of
+from automl_monitoring.watching import former
 from automl_monitoring.watching.child import Child, ChildFailed, Work
-from automl_monitoring.watching.probation import LEAST_ROWS, NEWEST, Trial, compare, outcome_of, record_of
+from automl_monitoring.watching.probation import LEAST_ROWS, ROLLOUT, Trial, compare, outcome_of, record_of
 
-ROLLOUT = "rollout"  # the kind of decisions about a version on trial
 ATTEMPTS = 3  # of a stage whose process dies
 STAGE_S = 1800.0  # for a stage that has no budget of its own
 LATEST_S = 600.0  # beyond three times its budget a training is hung
-WATCHED_S = 90 * 86400.0  # after a promotion: what the version before knew is stale by then
-LOOKS = 4  # while the newest labelled rows become others
 CHANGED = "another version became the champion meanwhile, against which nothing was judged"
 
 
@@ -64,27 +62,8 @@ class Stages:
         return False
 
     def watch_over(self, job: Job, policy: Policy) -> None:
-        """After a promotion: has the version before proved better on rows that were labelled since?
-
-        What was true may become true again, so this goes on as long as the version is the champion.
-        """
-        newest, detail = policy.rollout.watch_rows, job.detail
-        if job.stage != "promoted" or not newest or detail.get("settled") or "promoted_after" not in detail:
-            return
-        pointed = self._store.versions.aliases(self._name)
-        if (pointed.get("champion"), pointed.get("previous")) != (detail["challenger"], detail["champion"]):
-            self._store.jobs.move(job, "promoted", {"settled": True})  # somebody has moved it by hand since
-            return
-        rows = self._store.log.count(self._name, labelled_only=True, after=detail["promoted_after"])
-        looked = int(detail.get("looked", 0))
-        if rows < looked + max(LEAST_ROWS, min(looked, newest // LOOKS)):
-            return
-        trial = self._trial(job, "promoted", rows, newest, WATCHED_S, policy)
-        outcome, why = outcome_of(trial)
-        if outcome == "stop":
-            self._roll_back(job, trial, why)
-        else:
-            self._store.jobs.move(job, "promoted", {"settled": True} if trial.waited >= WATCHED_S else {"looked": rows})
+        """After a promotion: has a champion before proved better on rows that were labelled since?"""
+        former.watch_over(self._store, self._name, job, policy, self._tell)
 
     def _work(self, job: Job, policy: Policy) -> bool:
         """Let a process do the stage; what it answered moves the job."""
@@ -188,18 +167,16 @@ class Stages:
 
     def _trial(self, job: Job, stage: str, answers: int, wanted: int, patience: float, policy: Policy) -> Trial:
         """What is known of the version on trial; it is compared with the one before on what was labelled meanwhile."""
-        key = "promoted" if stage == "promoted" else "stage"
-        number, begun = int(job.detail["challenger"]), datetime.fromisoformat(job.detail[f"{key}_begun"])
+        number, begun = int(job.detail["challenger"]), datetime.fromisoformat(job.detail["stage_begun"])
         rollout = self._store.rollouts.newest(self._name)
         stopped = rollout.why if rollout and rollout.stage == "ended" and rollout.number == number else ""
-        most, after = max(wanted, policy.retrain.least_labels), int(job.detail[f"{key}_after"])
+        most, after = max(wanted, policy.retrain.least_labels), int(job.detail["stage_after"])
         entries = self._store.log.newest(self._name, most, labelled_only=True)
         entries = [entry for entry in entries if entry.sequence > after]
         find = self._store.versions.find
         compared = None
         if len(entries) >= LEAST_ROWS:
-            parts = NEWEST if stage == "promoted" else (1,)
-            compared = compare(find(self._name, job.detail["champion"]), find(self._name, number), entries, parts)
+            compared = compare(find(self._name, job.detail["champion"]), find(self._name, number), entries)
         waited = (datetime.now(UTC) - begun).total_seconds()
         return Trial(stage, answers, wanted, waited, patience, stopped, policy.gate.margin, compared)
 
@@ -225,14 +202,6 @@ class Stages:
             self._tell(f"Job {job.sequence}: version {number} is the champion now; it was version {plan.champion}.")
         else:
             self._tell(f"Job {job.sequence}: version {number} does not become the champion.")
-
-    def _roll_back(self, job: Job, trial: Trial, why: str) -> None:
-        number, before = int(job.detail["challenger"]), int(job.detail["champion"])
-        with self._store.engine.begin() as connection:
-            self._store.versions.roll_back(self._name, why, by="watch", expected=number, connection=connection)
-            self._store.jobs.move(job, "promoted", {"settled": True, "rolled_back": why}, connection)
-            self._store.decisions.add(Decision(self._name, ROLLOUT, "stop", why, record_of(trial)), connection)
-        self._tell(f"Rolled back to version {before}: {why}.")
 
     def _again(self, job: Job, problem: str) -> bool:
         attempts = int(job.detail.get("attempts", 0)) + 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from automl.data.schema import Schema
 from automl.store import Version
 from automl_monitoring.policy import Policy, seconds_of
 from automl_monitoring.watching.errand import Errand
@@ -13,19 +14,31 @@ LATEST_S = 120.0  # beyond the time of a retraining, of which it should need a p
 class StalenessQuestion(Errand):
     """One question at a time."""
 
+    _champion = 0
+    _sure = 0.0
+
     def begin(self, champion: Version, policy: Policy) -> None:
-        """Ask, unless that is under way."""
-        if not self.working:
-            limit = seconds_of(policy.retrain.time) + LATEST_S
-            self._start(ASK, champion.number, "staleness", limit, policy)
+        """Ask, unless that is under way, or the champion learns from images, which the log does not keep."""
+        if self.working or Schema.load(champion.folder / "schema.json").of_kind("image"):
+            return
+        self._champion, self._sure = champion.number, policy.retrain.staleness
+        self._start(ASK, champion.number, "staleness", seconds_of(policy.retrain.time) + LATEST_S, policy)
 
     def collect(self) -> bool:
-        """Tell of an answer that has come; True if one has, from which something may follow."""
+        """Write down and tell an answer that has come; True if one has.
+
+        Also one that is none, whatever the reason: the question is not put again at once.
+        """
         answer = self._answer()
         if answer is None:
             return False
+        from automl_monitoring.retraining import Staleness
+
         if "problem" in answer:
-            self._tell(f"Whether the champion is stale could not be found out: {answer['problem']}")
-            return False
-        self._tell(f"The champion is {answer['detail']['outcome']}: {answer['detail']['why']}.")
+            found = Staleness(self._champion, problem=answer["problem"])
+        else:
+            found = Staleness(**answer["detail"])
+        decision = self._store.decisions.add(found.decision(self._name, self._sure))
+        said = "It is unknown whether the champion is stale" if decision.outcome == "unknown" else None
+        self._tell(f"{said or f'The champion is {decision.outcome}'}: {decision.why.rstrip('.')}.")
         return True

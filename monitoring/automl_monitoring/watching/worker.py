@@ -11,9 +11,10 @@ import json
 import os
 import sys
 import traceback
+from dataclasses import asdict
 from typing import Any
 
-from automl.errors import AutoMLError, DataError, StoreError
+from automl.errors import AutoMLError, StoreError
 from automl.search.worker import die_with_parent
 from automl.store import Job, Store
 from automl_monitoring.policy import Policy
@@ -93,15 +94,9 @@ def _report(store: Store, work: Work, policy: Policy) -> dict[str, Any]:
 
 
 def _ask_staleness(store: Store, work: Work, policy: Policy) -> dict[str, Any]:
-    """The answer is written down whatever it is: a question without one is not asked again and again."""
-    from automl_monitoring.retraining import Staleness, ask_staleness, plan
+    from automl_monitoring.retraining import ask_staleness, plan
 
-    try:
-        found = ask_staleness(store, plan(store, work.name, policy), policy)
-    except DataError as error:
-        found = Staleness(work.job, problem=str(error))
-    decision = store.decisions.add(found.decision(work.name, policy.retrain.staleness))
-    return {"outcome": decision.outcome, "why": decision.why}
+    return asdict(ask_staleness(store, plan(store, work.name, policy), policy))
 
 
 STAGES = {"planned": _plan, "training": _train, "judging": _judge}
