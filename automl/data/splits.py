@@ -78,8 +78,8 @@ class Split:
     def final(self) -> tuple[Array, Array] | None:
         """Positions for one more learner, which answers in place of those of the folds; None if those do.
 
-        Forward folds know the past only, so a model for tomorrow learns from all rows but the holdout; the rows that
-        stop its training early are drawn evenly and score nothing.
+        Forward folds know the past only, so a model for tomorrow learns from all rows but the holdout. The second ones
+        are drawn evenly and score nothing: they stop a learner whose training has no steps to take over from the folds.
         """
         if not self.forward:
             return None

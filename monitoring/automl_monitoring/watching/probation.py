@@ -24,6 +24,7 @@ from automl_monitoring.gate import same_order
 from automl_monitoring.window import conform_labels, feature_frame
 
 LEAST_ROWS = 50  # labelled, before anything is said
+PART_ROWS = 250  # of a part of them, which is one of several: a few days may belong to anybody
 ROLLOUT = "rollout"  # the kind of decisions about a version on trial
 SURE = 0.99  # not .95: it is asked again and again while labels come
 LEAST_DEFINED = 0.9  # of the resamples must have a score
@@ -109,7 +110,8 @@ def compare(
     aligned = same_order(now, models[1].schema.classes, schema.classes)
     if aligned is None:
         return None
-    newest = [slice(len(entries) - len(entries) // part, None) for part in parts if len(entries) // part >= LEAST_ROWS]
+    parts = [part for part in parts if part == 1 or len(entries) // part >= PART_ROWS]
+    newest = [slice(len(entries) - len(entries) // part, None) for part in parts]
     compared = [_compared(metric, target[rows], before[rows], aligned[rows], sure) for rows in newest]
     return max(filter(None, compared), key=lambda each: each.low, default=None)
 
