@@ -94,7 +94,8 @@ class Stages:
         if job.stage in ("training", "judging"):  # a winner is taught once more
             limit = max(limit, 3 * seconds_of(policy.retrain.time) + LATEST_S)
         if job.stage == "training":
-            self._tell(f"Job {job.sequence}: training for {policy.retrain.time} on {cores} cores, at low priority …")
+            places = f"{cores} core{'s' if cores > 1 else ''}"
+            self._tell(f"Job {job.sequence}: training for {policy.retrain.time} on {places}, at low priority …")
         work = Work(
             str(self._store.folder),
             self._name,
