@@ -27,12 +27,13 @@ from automl.store.predictions import LoggedPrediction, PredictionLog, Span
 from automl.store.recent import Recent
 from automl.store.rollouts import Rollout, Rollouts
 from automl.store.traffic import Traffic
-from automl.store.versions import CHALLENGER, CHAMPION, PREVIOUS, Version, Versions
+from automl.store.versions import CHALLENGER, CHAMPION, PREVIOUS, REJECTED, Version, Versions
 
 __all__ = [
     "CHALLENGER",
     "CHAMPION",
     "PREVIOUS",
+    "REJECTED",
     "Alert",
     "Alerts",
     "AuditEntry",

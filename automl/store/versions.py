@@ -20,6 +20,7 @@ from automl.store.audit import AuditEntry, AuditTrail
 CHAMPION = "champion"
 CHALLENGER = "challenger"
 PREVIOUS = "previous"
+REJECTED = "rejected"  # the version whose canary ended badly: no worker tries it again
 
 MANIFEST = "manifest.json"  # of an artifact (see automl.model.artifact)
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")

@@ -129,7 +129,8 @@ def must_ask(situation: Situation, policy: RetrainPolicy) -> bool:
         waited = _elapsed(asked.time, situation.now)
         if asked.outcome == "stale" or waited < timedelta(seconds=seconds_of(policy.cooldown)):
             return False
-        more |= asked.outcome == "unknown" and waited >= DAY  # rows may be ripe that were not
+        unripe = asked.outcome == "unknown" and seconds_of(policy.label_lag) > 0
+        more |= unripe and waited >= DAY
     today, this_month = budget_left(situation.tried, situation.now, policy)
     spare = today > policy.daily // 2 and this_month > policy.monthly // 2
     return more and spare and not _hindrance(situation, policy)

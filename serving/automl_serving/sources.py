@@ -8,9 +8,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from automl.errors import NotFoundError
-from automl.store import CHAMPION, AuditEntry, Rollout, Store
-
-REJECTED = "rejected"  # the alias of the version whose canary ended badly: no worker tries it again
+from automl.store import CHAMPION, REJECTED, AuditEntry, Rollout, Store
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from automl.store import CHALLENGER
+from automl.store import CHALLENGER, REJECTED
 from automl.store.rollouts import TRIALS
 from automl_serving.settings import Options
-from automl_serving.sources import REJECTED, Seen
+from automl_serving.sources import Seen
 
 
 @dataclass(frozen=True)

@@ -51,7 +51,9 @@ def test_it_is_asked_when_enough_labels_are_new_and_after_some_more() -> None:
     assert not must_ask(now(QUIET, 10, asked=asked, labels_since=100), POLICY)  # no sooner than a retraining
     unknown = Asked(at(9), "unknown", "no rows are ripe")
     assert not must_ask(now(QUIET, 12, asked=unknown, labels_since=0), POLICY)
-    assert must_ask(now(QUIET, 34, asked=unknown, labels_since=0), POLICY)
+    assert not must_ask(now(QUIET, 34, asked=unknown, labels_since=0), POLICY)
+    lagging = POLICY.model_copy(update={"label_lag": "7d"})
+    assert must_ask(now(QUIET, 34, asked=unknown, labels_since=0), lagging)
 
 
 def test_it_is_not_asked_when_nothing_could_follow() -> None:

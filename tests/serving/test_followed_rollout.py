@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from automl.store import Rollout, Store
+from automl.store import REJECTED, Rollout, Store
 from automl.store.predictions import CANARY, SHADOW
 from automl_serving.settings import Options
-from automl_serving.sources import REJECTED, Seen
+from automl_serving.sources import Seen
 from automl_serving.tried import Tried, tried_of
 
 from .conftest import NAME, register_broken_version, register_version

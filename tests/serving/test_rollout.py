@@ -8,7 +8,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from automl.data.reading import Table
-from automl.store import Store
+from automl.store import REJECTED, Store
 from automl.store.predictions import CANARY, SHADOW
 from automl_serving.assets import swagger_assets
 from automl_serving.context import Context
@@ -18,7 +18,6 @@ from automl_serving.served import load_served
 from automl_serving.settings import Options
 from automl_serving.shadow import MOST_WAITING, Shadow
 from automl_serving.shelf import Serving
-from automl_serving.sources import REJECTED
 
 from .conftest import NAME, churn_table, register_version
 from .members import member_version

@@ -86,7 +86,7 @@ def _retraining(decision: Decision, job: Job | None) -> Retraining:
         train_rows=int(plan.get("train_rows", 0)),
         gain=next((_gain(part["figures"]) for part in parts if part["name"] == "gain"), None),
         parts=tuple(Part(part["name"], bool(part["passed"]), part["what"]) for part in parts),
-        rolled_back=str(job.detail.get("rolled_back", "")) if job is not None else "",
+        rolled_back="" if job is None or job.detail.get("returned") == last else str(job.detail.get("rolled_back", "")),
         digest=decision.digest,
         completed=last if last != challenger else None,
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import importlib
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, cast
 
@@ -23,6 +23,7 @@ from automl.model.artifact import load_model
 from automl.model.model import Model
 from automl.model.threshold import weighed
 from automl.search.replay import Replay
+from automl.search.run import TrialStart
 from automl.store import Decision, LoggedPrediction, Store
 from automl.task import Examples, Learner, Progress
 from automl_monitoring.gate import same_order
@@ -84,10 +85,13 @@ def ask_staleness(store: Store, plan: Plan, policy: Policy) -> Staleness:
     unknown = Staleness(
         plan.champion, problem="its recipe cannot be taught anew on these rows in the time and compared"
     )
+    starts = ground.request.starts
+    if not _can_be_taught(model, starts):
+        return unknown
     until = began + SHARE * plan.seconds
     choice, dataset, problem = choose_mix(ground, model, labelled, policy, began + SHARE / 2 * plan.seconds)
-    recipe = find_recipe(problem, ground.request.starts)
-    if recipe is None or recipe.family.name not in {start.architecture for start in ground.request.starts}:
+    recipe = find_recipe(problem, starts)
+    if recipe is None:
         return unknown
     learner = _taught(recipe, dataset, len(labelled.train), choice.recency, until)
     theirs = None if learner is None else _answers(learner, dataset, model, labelled.judges)
@@ -102,6 +106,12 @@ def ask_staleness(store: Store, plan: Plan, policy: Policy) -> Staleness:
     if not len(gains) or not np.isfinite(scores).all():
         return unknown
     return Staleness(plan.champion, metric.name, len(target), *scores, float(np.mean(gains > 0)))
+
+
+def _can_be_taught(model: Model, starts: Sequence[TrialStart]) -> bool:
+    """Is there a member whose learners may be taught in this process?"""
+    recipe = find_recipe(model.problem, starts)
+    return recipe is not None and recipe.family.name in {start.architecture for start in starts}
 
 
 def _taught(recipe: Recipe, dataset: Dataset, new: int, way: Recency, until: float) -> Learner | None:

@@ -156,7 +156,8 @@ class _Watch:
             moved = self._stages.advance(jobs[-1], _policy_of(jobs[-1], policy))
         else:
             for job in [job for job in jobs if job.stage == "promoted"][-1:]:  # later ones may have promoted nothing
-                self._stages.watch_over(job, _policy_of(job, policy))
+                if self._stages.watch_over(job, _policy_of(job, policy)):
+                    champion = store.versions.find(name, CHAMPION)
             situation = lookout.situation_of(store, champion)
             begun = lookout.consider(store, situation, policy, self._tell)
             if begun is not None:

@@ -34,8 +34,14 @@ def check_new(store: Store, version: Version, policy: Policy) -> Iterator[CheckR
 
 
 def windows_of(store: Store, version: Version) -> list[CheckRecord]:
-    """The newest checks of a version's windows, oldest first; those by hand are not among them."""
-    return store.checks.windows(version.name, version.number, LOOKED_AT)
+    """The newest checks of a version's windows, oldest first; those by hand are not among them.
+
+    Of one that came back those since then: why it had gone says nothing of what is true now.
+    """
+    records = store.checks.windows(version.name, version.number, LOOKED_AT)
+    returns = [job.detail for job in store.jobs.of(version.name) if job.detail.get("returned") == version.number]
+    after = int(returns[-1]["promoted_after"]) if returns else 0
+    return [record for record in records if int(record.summary["first"] or 0) > after]
 
 
 def check_labelled(store: Store, version: Version, policy: Policy) -> Iterator[CheckRecord]:

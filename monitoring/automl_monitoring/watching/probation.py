@@ -105,6 +105,8 @@ def compare(
         return None
     models = load_model(old.folder), load_model(new.folder)
     schema, metric = models[0].schema, find_metric(models[0].problem.metric)
+    if set(schema.classes) != set(models[1].schema.classes):
+        return None
     target = conform_labels(entries, schema)
     before, now = (_answers(model, entries) for model in models)
     aligned = same_order(now, models[1].schema.classes, schema.classes)

@@ -61,9 +61,9 @@ class Stages:
             return self._try_out(job, policy)
         return False
 
-    def watch_over(self, job: Job, policy: Policy) -> None:
-        """After a promotion: has a champion before proved better on rows that were labelled since?"""
-        former.watch_over(self._store, self._name, job, policy, self._tell)
+    def watch_over(self, job: Job, policy: Policy) -> bool:
+        """After a promotion: has a champion before proved better on rows labelled since? True if it came back."""
+        return former.watch_over(self._store, self._name, job, policy, self._tell)
 
     def _work(self, job: Job, policy: Policy) -> bool:
         """Let a process do the stage; what it answered moves the job."""
