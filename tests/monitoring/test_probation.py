@@ -203,3 +203,22 @@ def test_a_champion_before_the_last_may_come_back_and_is_watched_then(
     home.versions.point("churn", CHAMPION, 3, "by hand")
     stages(home).watch_over(home.jobs.of("churn")[-1], POLICY)
     assert home.jobs.of("churn")[-1].detail["settled"]
+
+
+def test_one_that_a_person_withdrew_or_that_is_broken_does_not_come_back(
+    home: Store, traffic: pd.DataFrame, log: Log
+) -> None:
+    add_labels(home, log(home, traffic.head(300)), traffic["Churn"].head(300).tolist())
+    home.versions.point("churn", CHAMPION, 2, "as if the gate had erred")
+    job = job_at(home, "promoted")
+    selftest = next(home.versions.find("churn", 1).folder.glob("*selftest*"))
+    text = selftest.read_bytes()
+    selftest.write_bytes(b"{}")
+    assert not stages(home).watch_over(job, POLICY)
+    selftest.write_bytes(text)
+    home.versions.point("churn", CHAMPION, 1, "by hand")
+    home.versions.roll_back("churn", "it is unfair")
+    assert former_champions(home, home.versions.find("churn"), datetime.now(UTC)) == []
+    again = home.jobs.move(home.jobs.of("churn")[-1], "promoted", {"looked": 0})
+    assert not stages(home).watch_over(again, POLICY)
+    assert home.versions.aliases("churn")[CHAMPION] == 2

@@ -127,3 +127,28 @@ def test_time_is_shared_by_the_rows_that_each_fit_has(tmp_path: Path, bench: Ben
         for position, (size, seconds) in enumerate(allowed):
             assert seconds == pytest.approx(100 * size / sum(rows[position:]), rel=0.05)
         (tmp_path / "00001").rename(tmp_path / f"done{split.folds}")
+
+
+def test_the_last_learner_makes_as_many_steps_as_served_the_folds(tmp_path: Path, bench: Bench) -> None:
+    """Rows between those that it learns from would stop it too late."""
+    served, asked = iter((30, 900, 80)), list[tuple[int, int]]()
+
+    class Stepping:
+        steps = 0
+
+        def fit(self, train, valid, progress) -> None:  # type: ignore[no-untyped-def]
+            asked.append((len(train), progress.steps))
+            self.steps = progress.steps or next(served)
+
+        def predict(self, features):  # type: ignore[no-untyped-def]
+            return np.zeros(len(features))
+
+        def save(self, folder: Path) -> None:
+            pass
+
+    plain = open_workbench(bench.run.folder)
+    work = Workbench(plain.problem, plain.examples, bench.split, find_metric("rmse"), tmp_path)
+    evaluate_to_end(TrialSpec(1, "given", {}, 100.0, time.time() + 100, 1), Family(Stepping), work)
+    assert TIME_FOLDS == 3
+    assert [steps for _, steps in asked] == [0, 0, 0, 80]
+    assert asked[-1][0] == ROWS - len(bench.split.holdout)
