@@ -7,10 +7,13 @@ import json
 import math
 import os
 import shutil
+import sys
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from dataclasses import asdict
 from pathlib import Path
+from types import ModuleType
+from typing import cast
 
 import numpy as np
 
@@ -33,8 +36,7 @@ def evaluate(
     The learners of the folds answer for the model, unless the split has a final part: then one more learner does.
     The trial's folder appears under its number only when it is complete and synced.
     """
-    for library in family.libraries:
-        importlib.import_module(library)
+    load(family.libraries)
     trial = TrialDraft.begin(spec, family, bench)
     try:
         result = yield from _evaluate(trial)
@@ -125,6 +127,22 @@ def teach_all(spec: TrialSpec, family: Architecture, bench: Workbench) -> None:
     shutil.rmtree(final, ignore_errors=True)
     home.rename(final)
     trial.abandon()
+
+
+def load(libraries: Iterable[str]) -> None:
+    """Import the libraries.
+
+    The boosters load pandas, which loads pyarrow where it finds it: 32 MB that no learner has a use for.
+    """
+    hidden = "pyarrow" not in sys.modules
+    if hidden:
+        sys.modules["pyarrow"] = cast(ModuleType, None)  # "not installed", to whoever imports it now
+    try:
+        for library in libraries:
+            importlib.import_module(library)
+    finally:
+        if hidden:
+            del sys.modules["pyarrow"]
 
 
 def _publish(result: TrialResult, out_of_fold: Array, held_out: Array, draft: Path, trials: Path) -> None:

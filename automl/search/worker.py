@@ -9,31 +9,32 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
-import importlib
 import json
 import math
 import os
+import select
 import signal
 import sys
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from types import ModuleType
-from typing import IO, cast
+from typing import IO
 
 from automl.data.schema import Schema
 from automl.neural.gpus import find_gpus
-from automl.search.evaluate import evaluate, teach_all
+from automl.search.evaluate import evaluate, load, teach_all
 from automl.search.events import PRUNED, Failed, Finished, TrialEvent, TrialSpec
 from automl.search.workbench import Workbench
 
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
+AUTOGROUP = Path("/proc/self/autogroup")
 
 
 def main() -> None:
     """Serve trials until the standard input ends."""
     die_with_parent(int(sys.argv[1]))
+    lower_session()
     events = _take_stdout()
     _import(sys.argv[2:])
     folder = sys.stdin.readline()
@@ -111,18 +112,12 @@ def _give_back_memory() -> None:
 
 
 def _import(libraries: Sequence[str]) -> None:
-    """Load the libraries; one that fails is loaded again by the trial that needs it, which says what is wrong.
-
-    The boosters load pandas, which loads pyarrow where it finds it: 32 MB that no learner has a use for.
-    """
-    hidden = "pyarrow" not in sys.modules
-    if hidden:
-        sys.modules["pyarrow"] = cast(ModuleType, None)  # "not installed", to whoever imports it now
+    """Load the libraries until there is work: a trial loads what it needs, and says what is wrong with one."""
     for library in libraries:
+        if select.select([sys.stdin], [], [], 0)[0]:
+            return
         with contextlib.suppress(Exception):
-            importlib.import_module(library)
-    if hidden:
-        del sys.modules["pyarrow"]
+            load([library])
 
 
 def _take_stdout() -> IO[str]:
@@ -138,6 +133,18 @@ def die_with_parent(coordinator: int) -> None:
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != coordinator:  # it died before the kernel was asked
             sys.exit(0)
+
+
+def lower_session() -> None:
+    """Have the session that this process leads count as little as the process itself, by its nice value.
+
+    Linux may share the cores between sessions first (sched(7), autogroup); then a nice value counts within its session
+    alone, and whoever begins one of his own would be as important as anybody.
+    """
+    nice = os.getpriority(os.PRIO_PROCESS, 0)
+    if nice > 0 and os.getsid(0) == os.getpid():
+        with contextlib.suppress(OSError):  # another system, a kernel without it, or /proc read-only in a container
+            AUTOGROUP.write_text(str(nice))
 
 
 def _device() -> str:

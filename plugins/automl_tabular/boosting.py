@@ -42,7 +42,7 @@ def patience(rows: int, best: int = 0) -> int:
     The rule of AutoGluon's boosters, max(300 · min(1, 10,000 / rows), 0.3 · best + 20); its first part is bounded
     here to 100 because on two cores the rounds saved pay for another candidate.
     """
-    return max(int(np.clip(300 * min(1.0, 10_000 / max(rows, 1)), 20, 100)), int(0.3 * best) + 20)
+    return max(min(max(int(300 * 10_000 / max(rows, 1)), 20), 100), int(0.3 * best) + 20)
 
 
 @dataclass

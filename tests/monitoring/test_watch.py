@@ -25,6 +25,7 @@ from automl.store import CHALLENGER, CHAMPION, PREVIOUS, Store, Version
 from automl_monitoring.replay import replay
 from automl_monitoring.watching.daemon import WatchRequest, watch
 from automl_monitoring.watching.lease import Lease, is_dead, lease_name
+from automl_monitoring.watching.priority import NICE
 from tests.monitoring.conftest import Log, add_labels
 from tests.postgres import Postgres
 
@@ -111,6 +112,16 @@ def workers(watcher: Watcher) -> list[int]:
     return found
 
 
+def steps_aside(process: int) -> bool:
+    """Does whatever is as important as usual come before this process, also where sessions share the cores?"""
+    group = Path(f"/proc/{process}/autogroup")
+    try:
+        behind = not group.exists() or int(group.read_text().split()[-1]) >= NICE
+        return behind and os.getpriority(os.PRIO_PROCESS, process) >= NICE
+    except (OSError, IndexError):  # it has ended
+        return False
+
+
 @pytest.fixture
 def policy(tmp_path: Path) -> Path:
     path = tmp_path / "policy.toml"
@@ -185,6 +196,12 @@ def test_a_signal_stops_it_and_the_next_goes_on(fallen: Store, policy: Path) -> 
     assert not workers(watcher)
     assert stage_of(fallen) == stage
     check_whole(fallen)
+
+
+def test_serving_comes_before_what_it_begins(fallen: Store, policy: Path) -> None:
+    with Watcher(fallen.folder, policy) as watcher:
+        wait_until(lambda: any(map(steps_aside, workers(watcher))), watcher)
+        assert os.getpriority(os.PRIO_PROCESS, watcher.process.pid) >= NICE
 
 
 def test_one_of_two_watches_and_the_other_takes_over(store: Store, policy: Path) -> None:

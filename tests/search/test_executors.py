@@ -6,6 +6,8 @@ import itertools
 import math
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -227,3 +229,12 @@ def test_a_warm_worker_teaches_on_numbers_alone(name: str, churn_rows: pd.DataFr
     finally:
         executor.close()
         bench.run.close()
+
+
+@pytest.mark.skipif(not Path("/proc/self/autogroup").exists(), reason="cores are not shared between sessions here")
+def test_a_worker_of_low_priority_is_behind_other_sessions_too() -> None:
+    words = ["nice", "-n", "10", sys.executable, "-m", "automl.search.worker", str(os.getpid())]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True) as worker:
+        group = Path(f"/proc/{worker.pid}/autogroup")
+        until(lambda: "nice 10" in group.read_text())
+        worker.communicate()

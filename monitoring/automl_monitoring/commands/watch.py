@@ -36,7 +36,9 @@ def watch(
     from automl.search.budget import parse_duration
     from automl.store import Store
     from automl_monitoring.watching.daemon import WatchRequest, watch
+    from automl_monitoring.watching.priority import step_aside
 
+    step_aside()
     seconds = parse_duration(every)
     home = Store(store)
     say(f"Watching [bold]{escape(name)}[/] {'once' if once else f'every {escape(every)}'}; Ctrl-C ends it.")

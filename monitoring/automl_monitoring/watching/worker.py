@@ -20,9 +20,8 @@ from automl.store import Job, Store
 from automl_monitoring.policy import Policy
 from automl_monitoring.watching.alarm_reports import REPORT
 from automl_monitoring.watching.child import Work
+from automl_monitoring.watching.priority import step_aside
 from automl_monitoring.watching.staleness import ASK
-
-NICE = 10
 
 
 def main() -> None:
@@ -31,7 +30,8 @@ def main() -> None:
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # libraries chatter; the answer stands alone
     work = Work(**json.load(sys.stdin))
-    _step_aside(work.cores)
+    step_aside()
+    _keep_to(work.cores)
     try:
         answer: dict[str, Any] = {"detail": _do(work)}
     except AutoMLError as error:
@@ -41,9 +41,8 @@ def main() -> None:
     answers.close()
 
 
-def _step_aside(cores: int) -> None:
-    """Serving beside it comes first."""
-    os.nice(NICE)
+def _keep_to(cores: int) -> None:
+    """Use so many cores at most."""
     if hasattr(os, "sched_setaffinity"):
         with contextlib.suppress(OSError):
             os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[-cores:])
