@@ -1,4 +1,4 @@
-"""Work beside the rounds of a watch that no job waits for, by a process of its own; one at a time of each kind."""
+"""Work beside the rounds of a watch, by a process of its own; one at a time of each kind."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from automl_monitoring.watching.child import Child, ChildFailed, Work
 
 
 class Errand:
-    """At most one process at a time, on one core. `tell` prints a line."""
+    """At most one process at a time. `tell` prints a line."""
 
     def __init__(self, store: Store, name: str, tell: Callable[[str], None]) -> None:
         self._store = store
@@ -35,9 +35,9 @@ class Errand:
             self._child.stop()
             self._child = None
 
-    def _start(self, stage: str, number: int, log: str, limit_s: float, policy: Policy) -> None:
+    def _start(self, stage: str, number: int, log: str, limit_s: float, policy: Policy, cores: int = 1) -> None:
         """Have a stage of worker.py done; `number` says of what, `log` is the stem of the file of its words."""
-        work = Work(str(self._store.folder), self._name, number, stage, 1, policy.model_dump(mode="json"))
+        work = Work(str(self._store.folder), self._name, number, stage, cores, policy.model_dump(mode="json"))
         self._child = Child(work, self._store.folder / "watch" / self._name / f"{log}.log", limit_s)
 
     def _answer(self) -> dict[str, Any] | None:

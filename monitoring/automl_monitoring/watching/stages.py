@@ -11,15 +11,16 @@ that on PostgreSQL none waits for another that waits for it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Literal
 
 from automl.search.budget import usable_cores
-from automl.store import AuditEntry, Decision, Job, Rollout, Store
+from automl.store import AuditEntry, Decision, Job, Rollout
 from automl_monitoring.policy import Policy, seconds_of
 from automl_monitoring.watching import former
-from automl_monitoring.watching.child import Child, ChildFailed, Work
+from automl_monitoring.watching.child import ChildFailed
+from automl_monitoring.watching.errand import Errand
 from automl_monitoring.watching.probation import LEAST_ROWS, ROLLOUT, Trial, compare, outcome_of, record_of
 
 ATTEMPTS = 3  # of a stage whose process dies
@@ -28,30 +29,8 @@ LATEST_S = 600.0  # beyond three times its budget a training is hung
 CHANGED = "another version became the champion meanwhile, against which nothing was judged"
 
 
-class Stages:
-    """Moves the job of one model on. `tell` prints a line."""
-
-    def __init__(self, store: Store, name: str, tell: Callable[[str], None]) -> None:
-        self._store = store
-        self._name = name
-        self._tell = tell
-        self._child: Child | None = None
-
-    @property
-    def working(self) -> bool:
-        """Is a process at work, or its answer still to be read?"""
-        return self._child is not None
-
-    @property
-    def answered(self) -> bool:
-        """Has the process ended, so that its stage can go on?"""
-        return self._child is not None and not self._child.running
-
-    def stop(self) -> None:
-        """End the process at work, if there is one; its stage is done again by whoever watches next."""
-        if self._child is not None:
-            self._child.stop()
-            self._child = None
+class Stages(Errand):
+    """Moves the job of one model on. A stage that is ended in the middle is done again by whoever watches next."""
 
     def advance(self, job: Job, policy: Policy) -> bool:
         """Do what the job's stage asks for; True if it moved. ConflictError if somebody else has moved it."""
@@ -68,7 +47,7 @@ class Stages:
     def _work(self, job: Job, policy: Policy) -> bool:
         """Let a process do the stage; what it answered moves the job."""
         if self._child is None:
-            self._child = self._start(job, policy)
+            self._begin(job, policy)
             return False
         if self._child.running:
             return False
@@ -88,7 +67,7 @@ class Stages:
         self._done(job, answer["detail"], policy)
         return True
 
-    def _start(self, job: Job, policy: Policy) -> Child:
+    def _begin(self, job: Job, policy: Policy) -> None:
         cores = policy.retrain.cores or max(usable_cores() // 2, 1)
         limit = STAGE_S
         if job.stage in ("training", "judging"):  # a winner is taught once more
@@ -96,15 +75,7 @@ class Stages:
         if job.stage == "training":
             places = f"{cores} core{'s' if cores > 1 else ''}"
             self._tell(f"Job {job.sequence}: training for {policy.retrain.time} on {places}, at low priority …")
-        work = Work(
-            str(self._store.folder),
-            self._name,
-            job.sequence,
-            job.stage,
-            cores,
-            policy.model_dump(mode="json"),
-        )
-        return Child(work, self._store.folder / "watch" / self._name / f"job-{job.sequence}.log", limit)
+        self._start(job.stage, job.sequence, f"job-{job.sequence}", limit, policy, cores)
 
     def _done(self, job: Job, detail: Mapping[str, Any], policy: Policy) -> None:
         """A process has finished the stage."""
