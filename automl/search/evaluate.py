@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import json
 import math
@@ -9,7 +10,7 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 from types import ModuleType
@@ -107,6 +108,7 @@ def teach_all(spec: TrialSpec, family: Architecture, bench: Workbench) -> None:
     For the holdout a first learner is taught on all rows but those, unless folds went forward in time: the trial's own
     learner is such a one. Both lie in the trial's folder under refit/, which appears when it is complete.
     """
+    load(family.libraries)
     trial = TrialDraft.begin(spec, family, bench)
     trial.asks = False
     home = trial.folder / "refit"
@@ -134,12 +136,22 @@ def load(libraries: Iterable[str]) -> None:
 
     The boosters load pandas, which loads pyarrow where it finds it: 32 MB that no learner has a use for.
     """
+    for library in libraries:
+        try:
+            with _without_arrow():
+                importlib.import_module(library)
+        except ImportError:  # one that has a use for it
+            importlib.import_module(library)
+
+
+@contextlib.contextmanager
+def _without_arrow() -> Iterator[None]:
+    """To whoever imports pyarrow now it is not installed, unless it is loaded already."""
     hidden = "pyarrow" not in sys.modules
     if hidden:
-        sys.modules["pyarrow"] = cast(ModuleType, None)  # "not installed", to whoever imports it now
+        sys.modules["pyarrow"] = cast(ModuleType, None)
     try:
-        for library in libraries:
-            importlib.import_module(library)
+        yield
     finally:
         if hidden:
             del sys.modules["pyarrow"]

@@ -25,10 +25,10 @@ from automl.data.schema import Schema
 from automl.neural.gpus import find_gpus
 from automl.search.evaluate import evaluate, load, teach_all
 from automl.search.events import PRUNED, Failed, Finished, TrialEvent, TrialSpec
+from automl.search.priority import lower_session
 from automl.search.workbench import Workbench
 
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
-AUTOGROUP = Path("/proc/self/autogroup")
 
 
 def main() -> None:
@@ -133,18 +133,6 @@ def die_with_parent(coordinator: int) -> None:
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != coordinator:  # it died before the kernel was asked
             sys.exit(0)
-
-
-def lower_session() -> None:
-    """Have the session that this process leads count as little as the process itself, by its nice value.
-
-    Linux may share the cores between sessions first (sched(7), autogroup); then a nice value counts within its session
-    alone, and whoever begins one of his own would be as important as anybody.
-    """
-    nice = os.getpriority(os.PRIO_PROCESS, 0)
-    if nice > 0 and os.getsid(0) == os.getpid():
-        with contextlib.suppress(OSError):  # another system, a kernel without it, or /proc read-only in a container
-            AUTOGROUP.write_text(str(nice))
 
 
 def _device() -> str:

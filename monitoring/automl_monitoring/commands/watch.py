@@ -33,12 +33,13 @@ def watch(
     Ends with Ctrl-C. It may be killed at any moment: the next one goes on with a half-done retraining. Of several, one
     watches and the others wait.
     """
-    from automl.search.budget import parse_duration
-    from automl.store import Store
-    from automl_monitoring.watching.daemon import WatchRequest, watch
     from automl_monitoring.watching.priority import step_aside
 
     step_aside()
+    from automl.search.budget import parse_duration
+    from automl.store import Store
+    from automl_monitoring.watching.daemon import WatchRequest, watch
+
     seconds = parse_duration(every)
     home = Store(store)
     say(f"Watching [bold]{escape(name)}[/] {'once' if once else f'every {escape(every)}'}; Ctrl-C ends it.")

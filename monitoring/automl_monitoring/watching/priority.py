@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 
-from automl.search.worker import lower_session
+from automl.search.priority import lower_session
 
 NICE = 10
 
 
 def step_aside() -> None:
-    """Lower this process's priority to NICE, with the session that it leads; leave it where it is lower."""
+    """Lower this process's priority to NICE, with the session that it leads; leave it where it is lower.
+
+    To be called before NumPy is imported: threads that there are already keep theirs.
+    """
     os.setpriority(os.PRIO_PROCESS, 0, max(os.getpriority(os.PRIO_PROCESS, 0), NICE))
     lower_session()
