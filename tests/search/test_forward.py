@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,9 +19,12 @@ from automl.hooks import find_architecture
 from automl.metrics import find_metric
 from automl.model.artifact import SelfTest, load_model, save_model, verify_model
 from automl.model.assembly import assemble
+from automl.model.refitted import LEFT_OUT, taught_on_all_rows
 from automl.opening import prepare
 from automl.search.evaluate import evaluate
 from automl.search.events import FoldScored, TrialSpec
+from automl.search.executors import InlineExecutor
+from automl.search.refit import refit
 from automl.search.run import Question, Run, read_dataset
 from automl.search.workbench import Workbench
 from automl.search.worker import open_workbench
@@ -88,6 +92,28 @@ def test_one_learner_of_all_rows_answers(bench: Bench) -> None:
     model, home = assembly.model, bench.run.folder / "artifact"
     save_model(model, home, SelfTest(few, model.outputs(bench.dataset.rows.take(np.arange(5)))))
     assert verify_model(load_model(home)) == 5
+
+
+def test_members_taught_on_all_rows_in_time_stand_beside_the_others(bench: Bench) -> None:
+    run_trial(7, bench)
+    assembly = assemble(bench.run, bench.dataset, bench.split, bench.metric, time.time() + 30, "")
+    result = next(each for each in bench.run.results() if each.number == 7)
+    members = 2 * assembly.model.members[:1]
+    choices = [replace(each, weights={7: 0.5, 8: 0.5}) for each in assembly.choices]
+    pair = replace(assembly, model=replace(assembly.model, members=members), choices=choices)
+    families = {"lightgbm": find_architecture("tabular", "lightgbm")}
+    refits = refit(bench.run, [result], families, InlineExecutor(), time.time() + 30)
+
+    found = taught_on_all_rows(pair, refits, bench.dataset, bench.split, bench.metric)
+    assert found.model.members[1] is members[1]
+    assert found.model.members[0] is not members[0]
+    assert [len(member.learners) for member in found.model.members] == [1, 1]
+    assert found.notes[-1].startswith("1 of 2 members taught on all rows, for want of time")
+    # Where folds are drawn at random the members' learners know the same rows, and all or none of them are replaced.
+    apart = Split(np.arange(ROWS) % 5, 5)
+    kept = taught_on_all_rows(pair, refits, bench.dataset, apart, bench.metric)
+    assert kept.model.members == members
+    assert kept.notes[-1] == LEFT_OUT
 
 
 def test_a_stopped_trial_fits_no_last_learner(bench: Bench) -> None:
