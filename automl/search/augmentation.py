@@ -6,7 +6,6 @@ similar one, as in C-Mixup (Yao et al. 2022). Numbers move at most half the way;
 
 from __future__ import annotations
 
-import importlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from automl.data.dataset import Array
 from automl.data.splits import Split, each_fold
 from automl.hooks import architectures
 from automl.metrics import Metric
+from automl.search.libraries import load
 from automl.task import Architecture, Examples, Features, Problem, Progress
 
 NEIGHBOURS = 5
@@ -69,8 +69,7 @@ def worth_augmenting(
     family = _quick_family(problem)
     if family is None:
         return Verdict(False, "no synthetic rows: no architecture is quick enough to measure what they are worth")
-    for library in family.libraries:
-        importlib.import_module(library)
+    load(family.libraries)
     plain, synthetic = (np.full(_shape(len(examples), problem), np.nan) for _ in range(2))
     gains = []
     for fold, train, valid in each_fold(split):

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
-import importlib
 import json
 import math
 import os
 import shutil
-import sys
 import time
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator
 from dataclasses import asdict
 from pathlib import Path
-from types import ModuleType
-from typing import cast
 
 import numpy as np
 
@@ -22,6 +17,7 @@ from automl.data.dataset import Array
 from automl.errors import SearchError
 from automl.search.draft import TrialDraft, checked, row_ms, shape_of
 from automl.search.events import FoldScored, TrialSpec
+from automl.search.libraries import load
 from automl.search.run import TrialResult
 from automl.search.workbench import Workbench
 from automl.task import Architecture, Learner, Pruned
@@ -129,32 +125,6 @@ def teach_all(spec: TrialSpec, family: Architecture, bench: Workbench) -> None:
     shutil.rmtree(final, ignore_errors=True)
     home.rename(final)
     trial.abandon()
-
-
-def load(libraries: Iterable[str]) -> None:
-    """Import the libraries.
-
-    The boosters load pandas, which loads pyarrow where it finds it: 32 MB that no learner has a use for.
-    """
-    for library in libraries:
-        try:
-            with _without_arrow():
-                importlib.import_module(library)
-        except ImportError:  # one that has a use for it
-            importlib.import_module(library)
-
-
-@contextlib.contextmanager
-def _without_arrow() -> Iterator[None]:
-    """To whoever imports pyarrow now it is not installed, unless it is loaded already."""
-    hidden = "pyarrow" not in sys.modules
-    if hidden:
-        sys.modules["pyarrow"] = cast(ModuleType, None)
-    try:
-        yield
-    finally:
-        if hidden:
-            del sys.modules["pyarrow"]
 
 
 def _publish(result: TrialResult, out_of_fold: Array, held_out: Array, draft: Path, trials: Path) -> None:

@@ -23,8 +23,9 @@ from typing import IO
 
 from automl.data.schema import Schema
 from automl.neural.gpus import find_gpus
-from automl.search.evaluate import evaluate, load, teach_all
+from automl.search.evaluate import evaluate, teach_all
 from automl.search.events import PRUNED, Failed, Finished, TrialEvent, TrialSpec
+from automl.search.libraries import load
 from automl.search.priority import lower_session
 from automl.search.workbench import Workbench
 
