@@ -7,6 +7,7 @@ fastest     the one trial that answers quickest among those that are nearly as g
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
@@ -68,6 +69,17 @@ class Limits:
             UNLIMITED.row_ms if latency is None else LEARNERS_SHARE * latency,
             MODERATE_BYTES if size is None else size,
         )
+
+    @property
+    def measured(self) -> bool:
+        """Whether choices may rest on measured times."""
+        return self.timed or self.max_latency_ms is not None
+
+    @property
+    def quick(self) -> Cost:
+        """What all learners of a balanced model should cost, if they can."""
+        limit = self.learners
+        return Cost(min(QUICK.row_ms, limit.row_ms) if self.measured else math.inf, min(QUICK.bytes, limit.bytes))
 
 
 @dataclass(frozen=True)
@@ -153,9 +165,7 @@ def thinned(name: Preference, spent: Cost, learners: int, limits: Limits) -> int
 
     To average fewer learners costs far less than to leave a member out.
     """
-    limit = limits.learners
-    if name == "balanced":
-        limit = Cost(min(QUICK.row_ms, limit.row_ms), min(QUICK.bytes, limit.bytes))
+    limit = limits.quick if name == "balanced" else limits.learners
     pairs = ((limit.row_ms, spent.row_ms), (limit.bytes, spent.bytes))
     return max(int(learners * min((most / cost for most, cost in pairs if cost > most), default=1.0)), 1)
 
@@ -178,7 +188,7 @@ class Chooser:
     """Makes the choices from a pool; each one but the first is judged against the best."""
 
     def __init__(self, pool: Pool, limits: Limits) -> None:
-        if not limits.timed and limits.max_latency_ms is None:
+        if not limits.measured:
             pool = replace(pool, costs={number: replace(cost, row_ms=0.0) for number, cost in pool.costs.items()})
         self._pool = pool
         self._limit = limits.learners

@@ -183,11 +183,23 @@ def test_a_run_has_three_choices_and_delivers_the_preferred_one(bench: Bench) ->
         assert [choice["name"] for choice in card.choices] == list(PREFERENCES)
         assert sum(chosen.weights.values()) == pytest.approx(1)
         assert [member.weight for member in assembly.model.members] == list(chosen.weights.values())
-        assert all(len(member.learners) == bench.split.folds for member in assembly.model.members)
+        answering = [chosen.learners.get(number, bench.split.folds) for number in chosen.weights]
+        assert [len(member.learners) for member in assembly.model.members] == answering
         assert chosen.score == pytest.approx(card.scores["out_of_fold"])
         assert {row.trial: row.weight for row in assembly.leaderboard if row.weight} == chosen.weights
         assert card.scores["nested_low"] < card.scores["nested"] < card.scores["nested_high"]
         assert choices["fastest"].row_ms <= assembly.leaderboard[0].row_ms
+
+
+def test_where_no_time_may_count_every_small_member_answers_with_all_its_learners(bench: Bench) -> None:
+    for name in PREFERENCES:
+        assembly = assembled(bench, Limits(name, timed=False))
+        assert all(not choice.learners for choice in assembly.choices)
+        assert all(len(member.learners) == bench.split.folds for member in assembly.model.members)
+    slow = Cost(row_ms=50.0, bytes=1e6)
+    assert thinned("balanced", slow, 8, Limits("balanced", timed=False)) == 8
+    assert thinned("balanced", slow, 8, Limits("balanced")) == 1
+    assert thinned("balanced", slow, 8, Limits("balanced", max_latency_ms=50.0, timed=False)) == 1
 
 
 def test_the_leaderboard_knows_ties_and_what_a_trial_costs(bench: Bench) -> None:
