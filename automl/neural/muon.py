@@ -15,13 +15,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from automl.neural.adamw import EagerAdamW
+
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 ROUNDS = 5
 LIKE_ADAM = 0.2  # the size of an element of AdamW's steps, relative to its learning rate
 MOMENTUM = 0.95
 
 
-class Muon(torch.optim.AdamW):
+class Muon(EagerAdamW):
     """AdamW, but for the groups with `orthogonal`: their parameters are matrices, or kernels taken for matrices whose
     rows are the outputs. Not for embeddings and last layers."""
 

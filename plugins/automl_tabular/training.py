@@ -16,6 +16,7 @@ from torch.nn import functional
 
 from automl.data.dataset import Array
 from automl.metrics import Loss
+from automl.neural.adamw import EagerAdamW
 from automl.task import Progress
 from automl_tabular.quicker import quicker
 
@@ -226,7 +227,7 @@ def _optimizer(network: Members, parameters: NetworkParameters) -> torch.optim.O
     matrices = [*network.shared, network.heads]
     vectors = [network.gain, *network.scales, *network.shifts, *network.norms.parameters(), network.bias]
     groups = [{"params": matrices, "weight_decay": parameters.weight_decay}, {"params": vectors, "weight_decay": 0.0}]
-    return torch.optim.AdamW(groups, lr=parameters.learning_rate, fused=True)
+    return EagerAdamW(groups, lr=parameters.learning_rate, fused=True)
 
 
 def _validation_loss(network: Members, loss: Loss, loss_of: LossOf, data: tuple[Tensor, Tensor, Tensor]) -> float:
