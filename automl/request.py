@@ -32,9 +32,9 @@ class FitRequest:
     balanced or fastest; `max_latency_ms` (one row, warm) and `max_bytes` (of the learners) bound them all. `refit`: the
     chosen members are taught once more, on all rows, and answer in place of the learners of their folds; None: where
     rows are ordered by time and the newest are the holdout. `starts`: what is tried first, before the portfolio (see
-    `recipe_of`). `weights`: pretrained weights for images and texts, folders or names in a cache; if there are none,
-    what the caches hold is used, with ("none",) nothing. `allow_download`: a name that no cache holds may be fetched.
-    `only`: architectures to search, all of the modality if empty.
+    `recipe_of`). `weights`: pretrained weights for images, texts and tables, folders or names in a cache; if there are
+    none, what the caches hold is used, with ("none",) nothing. `allow_download`: a name that no cache holds may be
+    fetched. `only`: architectures to search, all of the modality if empty.
     """
 
     target: str | None = None

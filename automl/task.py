@@ -8,6 +8,7 @@ calls `Architecture.load` and `predict`. A learner never sees the engine, only `
 
 from __future__ import annotations
 
+import math
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
@@ -158,12 +159,13 @@ class Learner(Protocol):
 class Architecture(ABC):
     """A model family: its search space, its known-good starting points, its construction.
 
-    `runtime` tells which threading library it brings: torch and the OpenMP boosters never share a worker.
-    `libraries` are modules that a worker imports before the clock of a first trial starts. `weighs`: its learners
-    honour `Examples.weights`. `repeats`: they take a row given twice for two; not where leaves hold a single row.
+    `runtime` tells which threading library it brings: torch and the OpenMP boosters never share a worker. `libraries`
+    are modules that a worker imports before the clock of a first trial starts. `weighs`: its learners honour
+    `Examples.weights`. `repeats`: they take a row given twice for two; not where leaves hold a single row. `most_rows`:
+    of a table with more it is left out. `keeps_rows`: its learners hold training rows, which a user may forbid.
     `per_class`: a fit takes longer the more classes there are. `epochs`: its learners tell of every epoch, after which
-    the search may stop them. `cost`: the time of its first portfolio entry on
-    mid-size data relative to LightGBM's, a guess that orders the first minute until one has run.
+    the search may stop them. `cost`: the time of its first portfolio entry on mid-size data relative to LightGBM's, a
+    guess that orders the first minute until one has run.
     """
 
     name: str
@@ -172,6 +174,8 @@ class Architecture(ABC):
     libraries: tuple[str, ...] = ()
     weighs: bool = False
     repeats: bool = True
+    most_rows: float = math.inf
+    keeps_rows: bool = False
     per_class: bool = False
     epochs: bool = False
     cost: float = 1.0

@@ -275,7 +275,7 @@ PretrainedOption = Annotated[
     typer.Option(
         "--weights",
         metavar="FOLDER|NAME",
-        help="Pretrained weights for images and texts: a checkpoint's folder, its name in a cache, or none; "
+        help="Pretrained weights for images, texts and tables: a checkpoint's folder, its name in a cache, or none; "
         "what the caches hold if left out (or $AUTOML_WEIGHTS); may be repeated.",
         rich_help_panel=MODEL,
     ),

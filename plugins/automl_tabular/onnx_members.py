@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from automl.data.dataset import Array
 from automl.data.schema import Schema
 from automl.errors import PluginError
 from automl.model.onnx_columns import DOUBLE, FLOAT, code_of, shares_of, side_by_side, values_of
@@ -21,6 +21,7 @@ from automl_tabular.dense import CLIP, DenseEncoder
 from automl_tabular.forest import ForestLearner
 from automl_tabular.lightgbm import LightGBMLearner
 from automl_tabular.linear import LinearLearner
+from automl_tabular.neighbours import NOTHING, WIDER, NeighboursLearner
 from automl_tabular.network import NetworkLearner
 from automl_tabular.onnx_trees import catboost_scores, forest_means, lightgbm_scores, xgboost_scores
 from automl_tabular.prepared import PreparedLearner
@@ -146,6 +147,27 @@ def _linear(learner: LinearLearner, problem: Problem, columns: Columns, graph: G
     return values_of(graph.add("Cast", scores, to=FLOAT), learner.scale, graph)
 
 
+def _neighbours(learner: NeighboursLearner, problem: Problem, columns: Columns, graph: Graph) -> str:
+    """As `NeighboursLearner._means`, but for the squared distances: lengths less twice the product."""
+    assert learner.encoder is not None
+    points, prior = learner.rows.astype(np.float64), learner.prior
+    one, two = graph.constant(np.array([1], dtype=np.int64)), graph.constant(np.float64(2))
+    row = graph.add("Mul", _dense(learner.encoder, columns, graph), _wide(learner.factors, graph))
+    lengths = graph.add("Add", graph.add("ReduceSumSquare", row, one), _wide((points**2).sum(axis=1), graph))
+    products = graph.add("MatMul", row, _wide(points.T, graph))
+    squares = graph.add("Max", graph.add("Sub", lengths, graph.add("Mul", products, two)), _wide(0.0, graph))
+    wanted = min(learner.parameters.neighbours, len(points))
+    nearest, _ = graph.several("TopK", 2, squares, _places([wanted], graph), axis=1, largest=0)
+    farthest = graph.add("Gather", nearest, _places([wanted - 1], graph), axis=1)
+    reach = graph.add("Max", graph.add("Mul", farthest, _wide(WIDER, graph)), _wide(NOTHING, graph))
+    kernel = graph.add("Sub", _wide(1.0, graph), graph.add("Div", squares, reach))
+    kernel = graph.add("Mul", graph.add("Max", kernel, _wide(0.0, graph)), _wide(learner.weights, graph))
+    shares = graph.add("Add", graph.add("MatMul", kernel, _wide(learner.answers, graph)), _wide(prior, graph))
+    total = graph.add("Add", graph.add("ReduceSum", kernel, one), _wide(prior.sum(), graph))
+    means = graph.add("Cast", graph.add("Div", shares, total), to=FLOAT)
+    return means if learner.scale is None else values_of(means, learner.scale, graph)
+
+
 def _network(learner: NetworkLearner, problem: Problem, columns: Columns, graph: Graph) -> str:
     """As `NetworkLearner._answers`: hidden is (members, rows, width), to which products and sums are spread."""
     assert learner.encoder is not None
@@ -203,11 +225,11 @@ def _one_hot(encoder: DenseEncoder, columns: Columns, graph: Graph) -> str:
     return graph.add("Sum", *spread)
 
 
-def _wide(values: Array, graph: Graph) -> str:
+def _wide(values: ArrayLike, graph: Graph) -> str:
     return graph.constant(np.asarray(values, dtype=np.float64))
 
 
-def _places(values: Array, graph: Graph) -> str:
+def _places(values: ArrayLike, graph: Graph) -> str:
     return graph.constant(np.asarray(values, dtype=np.int64))
 
 
@@ -217,5 +239,6 @@ _WRITERS: dict[type, Callable[..., str]] = {
     CatBoostLearner: _catboost,
     ForestLearner: _forest,
     LinearLearner: _linear,
+    NeighboursLearner: _neighbours,
     NetworkLearner: _network,
 }

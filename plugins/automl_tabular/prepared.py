@@ -169,6 +169,7 @@ class PreparedArchitecture(Architecture):
         self.name, self.modality, self.runtime = inner.name, inner.modality, inner.runtime
         self.libraries = tuple(dict.fromkeys((*inner.libraries, *kind.libraries)))
         self.weighs, self.repeats = inner.weighs, inner.repeats
+        self.most_rows, self.keeps_rows = inner.most_rows, inner.keeps_rows
         self.per_class, self.cost = inner.per_class, inner.cost
 
     def accepts(self, problem: Problem) -> bool:

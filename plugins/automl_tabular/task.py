@@ -67,13 +67,15 @@ class TabularTask(Task):
         from automl_tabular.forest import Forest
         from automl_tabular.lightgbm import LightGBM
         from automl_tabular.linear import Linear
+        from automl_tabular.neighbours import Neighbours
         from automl_tabular.network import Network
         from automl_tabular.prepared import PreparedArchitecture
+        from automl_tabular.tabicl import TabICL
         from automl_tabular.texts import TextScores
         from automl_tabular.xgboost import XGBoost
 
         boosters = [PreparedArchitecture(family, Arithmetic) for family in (CatBoost(), LightGBM(), XGBoost())]
-        families = [Linear(), *boosters, Forest(), Network()]
+        families = [Linear(), Neighbours(), *boosters, Forest(), Network(), TabICL()]
         return [PreparedArchitecture(family, TextScores) for family in families]
 
     def onnx_answers(self, problem: Problem, learners: Sequence[Learner], graph: Graph) -> list[str]:

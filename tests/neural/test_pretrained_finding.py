@@ -174,7 +174,7 @@ def test_what_is_wrong_is_said_in_one_line(
     [
         ("eyes", "text", r"eyes \(resnet\) is one for images, and this is a problem of texts"),
         ("words", "image", "is one for texts"),
-        ("words", "tabular", "images and texts alone"),
+        ("words", "tabular", "no weights for tables"),
     ],
 )
 def test_weights_of_another_modality_are_refused(made: Path, named: str, modality: str, said: str) -> None:

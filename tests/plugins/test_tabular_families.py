@@ -1,4 +1,4 @@
-"""What the linear, forest and network families promise beyond the contract of every architecture."""
+"""What the linear, neighbours, forest and network families promise beyond the contract of every architecture."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from automl_tabular.boosting import joined
 from automl_tabular.dense import DenseEncoder, encoded
 from automl_tabular.forest import Descent, ForestLearner, Trees
 from automl_tabular.linear import LinearLearner
+from automl_tabular.neighbours import NeighboursLearner
 
 FAMILIES = ("linear", "forest", "network")
 CLASSES = {"regress": 0, "two": 2, "three": 3}
@@ -79,7 +80,7 @@ class TestSteps:
 
 
 @pytest.mark.parametrize("classes", CLASSES.values(), ids=CLASSES)
-@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize("name", [*FAMILIES, "neighbours"])
 def test_a_row_is_answered_alike_alone_and_in_company(name: str, classes: int, tmp_path: Path) -> None:
     problem = problem_of(classes)
     learner = fitted(name, classes)
@@ -101,7 +102,7 @@ def test_the_loss_follows_the_metric(name: str) -> None:
         assert abs((new.target < learner.predict(new.features)).mean() - share) < 0.15
 
 
-@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize("name", [*FAMILIES, "neighbours"])
 def test_weights_count(name: str) -> None:
     """Rows that count nothing might as well say anything."""
     examples = examples_of(2)
@@ -120,6 +121,42 @@ def test_a_finite_deadline_shortens_training_and_leaves_a_model(name: str) -> No
     learner = built(name, problem_of(2))
     learner.fit(*halves(examples), Progress(deadline=time.time() + 0.3))
     assert np.isfinite(learner.predict(examples.features)).all()
+
+
+class TestNeighbours:
+    @pytest.mark.parametrize("classes", CLASSES.values(), ids=CLASSES)
+    def test_the_order_of_rows_tells_nothing_however_many_are_equally_far(self, classes: int) -> None:
+        train, valid = halves(examples_of(classes))
+        coarse = Features({"numbers": np.round(train.features["numbers"]), "codes": train.features["codes"]})
+        train = Examples(coarse, train.target)
+        answers = []
+        for order in (np.arange(len(train)), np.arange(len(train))[::-1]):
+            learner = built("neighbours", problem_of(classes))
+            learner.fit(train.take(order), valid, Progress())
+            answers.append(learner.predict(coarse))
+        np.testing.assert_allclose(*answers, rtol=1e-5)
+
+    def test_columns_that_tell_nothing_count_little(self) -> None:
+        rng = np.random.default_rng(0)
+        numbers = rng.normal(size=(600, 20)).astype(np.float32)
+        target = numbers[:, 0].astype(np.float64)
+        examples = Examples(Features({"numbers": numbers, "codes": np.zeros((600, 0), dtype=np.int32)}), target)
+        train, valid = halves(examples)
+        errors = []
+        for relevance in (0.0, 1.0):
+            learner = built("neighbours", problem_of(0, columns=20), relevance=relevance)
+            learner.fit(train, valid, Progress())
+            errors.append(float(np.abs(learner.predict(valid.features) - valid.target).mean()))
+        assert errors[1] < 0.5 * errors[0]
+
+    def test_what_is_wide_is_thinned(self) -> None:
+        rng = np.random.default_rng(0)
+        numbers = rng.normal(size=(300, 6_000)).astype(np.float32)
+        examples = Examples(Features({"numbers": numbers, "codes": np.zeros((300, 0), dtype=np.int32)}), numbers[:, 0])
+        learner = built("neighbours", problem_of(0, columns=6_000))
+        learner.fit(*halves(examples), Progress())
+        assert isinstance(learner, NeighboursLearner)
+        assert learner.rows.shape == (166, 6_000)
 
 
 class TestForest:

@@ -67,7 +67,7 @@ def check(store: Store, table: Table, families: tuple[str, ...], folder: Path) -
 
 
 @pytest.mark.parametrize("kinds", KINDS.values(), ids=KINDS)
-@pytest.mark.parametrize("family", ["xgboost", "lightgbm", "forest", "linear", "network"])
+@pytest.mark.parametrize("family", ["xgboost", "lightgbm", "forest", "linear", "neighbours", "network"])
 def test_a_member_of_numbers_truths_and_categories(family: str, kinds: int, store: Store, tmp_path: Path) -> None:
     check(store, plants_table(kinds), (family,), tmp_path)
 

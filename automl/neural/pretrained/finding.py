@@ -11,8 +11,10 @@ from pathlib import Path
 from automl.errors import ArtifactError, OptionError, nearest
 from automl.neural.pretrained.checkpoint import CONFIG, Checkpoint, kind_of, read_checkpoint
 from automl.neural.pretrained.kinds import MODALITIES, Modality
+from automl.neural.pretrained.tables import table_weights, told_of_tables
 
 VARIABLE = "AUTOML_WEIGHTS"
+TABLES = "tabular"  # the modality whose networks learn in context, and are found by `tables`
 NONE = "none"  # in place of a name: use no weights, whatever there is
 MOST_FOUND = 4  # of the weights that nobody named, the smallest
 MOST_BYTES = 2 << 30  # weights that nobody named and are larger are left alone
@@ -69,10 +71,13 @@ def find_weights(named: Sequence[str], modality: Modality, fetch: bool = False) 
 
 def chosen_weights(named: Sequence[str], modality: str, fetch: bool = False) -> dict[str, str]:
     """The folder of each checkpoint that a problem of this modality may use, by name; see `find_weights`."""
+    if modality == TABLES:
+        asked = asked_for(named)
+        return {} if NONE in asked else table_weights(asked, bool(named), cached())
     known = next((each for each in MODALITIES if each == modality), None)
     if known is None:
         if named and NONE not in named:
-            raise OptionError("Pretrained weights are of use for images and texts alone.", "Leave --weights out.")
+            raise OptionError(f"Pretrained weights are of no use for {modality!r}.", "Leave --weights out.")
         return {}
     chosen: dict[str, str] = {}
     for checkpoint in find_weights(named, known, fetch).usable:
@@ -83,6 +88,8 @@ def chosen_weights(named: Sequence[str], modality: str, fetch: bool = False) -> 
 
 def told_of_weights(chosen: Mapping[str, str], named: Sequence[str], modality: str) -> list[str]:
     """A line for each of the chosen weights, with licence and hash, and for each that was found and cannot be used."""
+    if modality == TABLES:
+        return told_of_tables(chosen)
     lines = []
     for name, folder in chosen.items():
         checkpoint = read_checkpoint(Path(folder), name)
