@@ -33,7 +33,7 @@ from automl.search.refit import refit
 from automl.search.run import Question, Run, disk_in_view, read_dataset, read_decisions, read_examples, read_table
 from automl.search.study import Search
 from automl.store import Store, Version
-from automl.task import Architecture, Examples
+from automl.task import Examples
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -114,7 +114,7 @@ def _fit(
         with disk_in_view(store.folder):
             refits = _refits(run, request, len(prepared.dataset))
             budget = replace(budget.waiting(-run.spent()), refit=refits)
-            timesheet = _search(run, prepared.metric, request, executor, budget, listener)
+            timesheet = _search(run, prepared.metric, executor, budget, listener)
             stages.end("searching")
             listener(SearchEvent("assembling", budget.elapsed(), "choosing the ensemble"))
             assembly = _assemble(run, prepared.metric, request, budget, timesheet.first_error)
@@ -172,17 +172,19 @@ def _is_delivered(run: Run, store: Store) -> bool:
     return bool(delivered)
 
 
-def _search(
-    run: Run, metric: Metric, request: FitRequest, executor: Executor, budget: Budget, listener: Listener
-) -> Timesheet:
+def _search(run: Run, metric: Metric, executor: Executor, budget: Budget, listener: Listener) -> Timesheet:
     """Search within the budget, as far as any of it is left."""
     problem = run.problem()
-    examples, split = read_examples(run.folder)
-    families = _families(run, request, len(examples))
+    known = architectures(problem.modality)
+    families = {name: known[name] for name in run.question.architectures if name in known}
+    families = {name: family for name, family in families.items() if family.accepts(problem)}
+    if not families:
+        raise SearchError(f"No architecture of {problem.modality} accepts this problem.", "See `automl plugins`.")
     if time.time() >= budget.last_moment:
         error = "" if run.results() else "the budget ended before a trial could begin"
         return Timesheet(stopped="the time is up", first_error=error)
     executor.open(run.folder)
+    examples, split = read_examples(run.folder)
     judged = examples.take(split.validated)
     constant = metric.best_constant(judged.target, problem.outputs, judged.weights)
     floor = metric.loss(judged.target, np.broadcast_to(constant, (len(judged), *constant.shape)), judged.weights)
@@ -190,25 +192,6 @@ def _search(
     search = Search(run, families, executor, budget, listener, metric.higher_is_better, floor, work)
     search.run(len(examples))
     return search.timesheet
-
-
-def _families(run: Run, request: FitRequest, rows: int) -> dict[str, Architecture]:
-    """Those of the question that accept its problem, this many rows, and what the artifact may hold. SearchError for
-    none."""
-    problem = run.problem()
-    known = architectures(problem.modality)
-    asked = {name: known[name] for name in run.question.architectures if name in known}
-    fitting = {name: family for name, family in asked.items() if family.accepts(problem) and rows <= family.most_rows}
-    found = {name: family for name, family in fitting.items() if request.reference_rows or not family.keeps_rows}
-    if found:
-        return found
-    if fitting:
-        raise SearchError(
-            f"Models of {' and '.join(fitting)} hold rows of the data.", "Leave --no-reference-rows out, or add others."
-        )
-    raise SearchError(
-        f"No architecture of {problem.modality} accepts this problem with {rows:,} rows.", "See `automl plugins`."
-    )
 
 
 def _assemble(run: Run, metric: Metric, request: FitRequest, budget: Budget, error: str) -> Assembly:

@@ -18,8 +18,9 @@ from automl.data.reading import Table
 from automl.data.schema import Schema
 from automl.data.splits import Split, Structure, make_split, work_of
 from automl.data.weights import row_weights
-from automl.errors import DataError, OptionError, nearest
-from automl.hooks import architectures, find_task, match_task
+from automl.errors import DataError, OptionError
+from automl.families import searched, weights_for, weights_left_out
+from automl.hooks import find_task, match_task
 from automl.inspection.copies import rows_alike
 from automl.inspection.findings import Finding, Severity, findings_lines
 from automl.inspection.gallery import Galleries, open_galleries
@@ -29,7 +30,7 @@ from automl.inspection.structure import Decision
 from automl.inspection.subject import Subject
 from automl.inspection.unreadable import left_out, nothing_left, without_broken
 from automl.metrics import Metric, check_target, choose_metric, find_metric
-from automl.neural.pretrained.finding import chosen_weights, told_of_weights
+from automl.neural.pretrained.finding import told_of_weights
 from automl.request import FitRequest
 from automl.search.augmentation import worth_augmenting
 from automl.search.balance import check_balance
@@ -124,6 +125,7 @@ def create_run(prepared: Prepared, question: Question, store: Store, request: Fi
     decisions["notes"] = [
         *decisions.get("notes", ()),
         *told_of_weights(question.weights, request.weights, question.modality),
+        *weights_left_out(request, question.modality, len(dataset)),
     ]
     kept = replace(prepared.table, frame=_storable(prepared.table.frame))
     return Run.create(store.runs_folder, question, kept, dataset, split, decisions, features)
@@ -158,6 +160,7 @@ def ask(prepared: Prepared, request: FitRequest) -> Question:
         raise OptionError(
             f"The task plugin {modality!r} cannot learn from these columns ({kinds}).", "Leave --modality out."
         )
+    names = searched(request, modality, len(prepared.dataset))
     return Question(
         name=check_name(request.name or prepared.table.name),
         fingerprint=fingerprint(prepared.table.frame),
@@ -168,7 +171,7 @@ def ask(prepared: Prepared, request: FitRequest) -> Question:
         seconds=request.seconds,
         seed=request.seed,
         kinds=dict(request.kinds),
-        architectures=_asked_for(request.only, modality),
+        architectures=names,
         max_trials=request.max_trials,
         roles=request.roles,
         split=request.split,
@@ -176,17 +179,8 @@ def ask(prepared: Prepared, request: FitRequest) -> Question:
         balance=check_balance(request.balance, schema),
         augment=request.augment,
         starts=request.starts,
-        weights=chosen_weights(request.weights, modality, request.allow_download),
+        weights=weights_for(names, request, modality),
     )
-
-
-def _asked_for(only: Sequence[str], modality: str) -> tuple[str, ...]:
-    """The architectures of a modality that a search may take. OptionError for one that it does not have."""
-    known = tuple(architectures(modality))
-    for name in only:
-        if name not in known:
-            raise OptionError(f"The task plugin {modality!r} has no architecture {name!r}.", nearest(name, known))
-    return tuple(name for name in known if name in only) if only else known
 
 
 def refuse_another_problem(store: Store, question: Question) -> None:

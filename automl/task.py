@@ -163,6 +163,7 @@ class Architecture(ABC):
     are modules that a worker imports before the clock of a first trial starts. `weighs`: its learners honour
     `Examples.weights`. `repeats`: they take a row given twice for two; not where leaves hold a single row. `most_rows`:
     of a table with more it is left out. `keeps_rows`: its learners hold training rows, which a user may forbid.
+    `least_bytes`: of a learner, where that may be more than is allowed; `pretrained`: it needs weights of others.
     `per_class`: a fit takes longer the more classes there are. `epochs`: its learners tell of every epoch, after which
     the search may stop them. `cost`: the time of its first portfolio entry on mid-size data relative to LightGBM's, a
     guess that orders the first minute until one has run.
@@ -176,6 +177,8 @@ class Architecture(ABC):
     repeats: bool = True
     most_rows: float = math.inf
     keeps_rows: bool = False
+    least_bytes: float = 0.0
+    pretrained: bool = False
     per_class: bool = False
     epochs: bool = False
     cost: float = 1.0

@@ -37,7 +37,7 @@ from automl.task import Problem
 FORMAT = 3
 UNSEALED_FORMAT = 2  # of older releases, still read: its manifest has no seal
 MANIFEST = "manifest.json"
-LIBRARIES = ("automl-loop", "numpy", "scikit-learn", "xgboost", "lightgbm", "torch")
+LIBRARIES = ("automl-loop", "numpy", "scikit-learn", "xgboost", "lightgbm", "torch", "tabicl")
 # Outputs must agree to this much on another machine; on the same machine they agree to the last bit.
 TOLERANCE = 1e-6
 

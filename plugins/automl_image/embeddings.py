@@ -33,6 +33,7 @@ class ImageEmbeddings(Architecture):
         "transformers.models.auto.modeling_auto",
     )
     weighs = True
+    pretrained = True
     cost = 4.0
 
     def accepts(self, problem: Problem) -> bool:

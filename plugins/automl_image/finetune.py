@@ -31,6 +31,7 @@ class ImageFinetune(Architecture):
         "transformers.models.auto.modeling_auto",
     )
     weighs = True
+    pretrained = True
     epochs = True
     cost = 25.0
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,7 +25,7 @@ MOST_CELLS = 1_000_000  # of the rows that are kept: about a millisecond to comp
 MOST_GOALS = 10  # classes by which the relevance of a column is judged
 LEAST_RELEVANCE = 0.01  # of the most relevant column's
 WIDER = 1.05  # the reach, squared, relative to the distance of the farthest neighbour: that one counts a little, too
-NOTHING = 1e-12  # a squared distance of rows that are the same
+SAME = 1e-9  # a squared distance that float32 cannot tell from none
 PRIOR = 0.5  # rows that know the frequencies of the classes only: no class is impossible
 BLOCK_ROWS = 256
 
@@ -42,7 +43,7 @@ class NeighboursLearner:
     """The mean of the nearest training rows, by an Epanechnikov kernel that reaches just beyond the farthest of them.
 
     Hastie, Tibshirani and Friedman, "The Elements of Statistical Learning", 2009, section 6.1. Rows that are equally
-    far count alike, so that there may be more than asked for, and no answer depends on the order of rows. Distances are
+    far count alike whatever their order, so that there may be more than asked for. Distances are
     Euclidean on the dense encoding, each column times its `factors`, a power of its correlation with the target.
 
     `rows`: float32 (rows, columns), multiplied already. `answers`: float64 (rows, outputs), 1 for the class, or the
@@ -64,15 +65,21 @@ class NeighboursLearner:
         self.scale = taught.scale
         relevance = _relevance(matrix, goals(train.target, self.problem, MOST_GOALS))
         self.factors = relevance**self.parameters.relevance
-        kept, most = np.arange(len(matrix)), max(MOST_CELLS // matrix.shape[1], 1)
-        if len(matrix) > most:
-            kept = np.sort(np.random.default_rng(self.problem.seed).choice(len(matrix), most, replace=False))
+        weights = np.ones(len(matrix)) if taught.weights is None else taught.weights
+        kept, most = np.flatnonzero(weights), max(MOST_CELLS // matrix.shape[1], 1)
+        if len(kept) > most:
+            kept = np.sort(np.random.default_rng(self.problem.seed).choice(kept, most, replace=False))
         self.rows = (matrix[kept] * self.factors).astype(np.float32)
-        self.weights = np.ones(len(kept)) if taught.weights is None else taught.weights[kept]
+        self.weights = weights[kept]
         target = taught.target[kept]
         self.answers = target[:, None] if self.scale else np.eye(self.problem.outputs)[target]
 
-    @property
+    @cached_property
+    def points(self) -> Array:
+        """The rows as distances are reckoned from."""
+        return self.rows.astype(np.float64)
+
+    @cached_property
     def prior(self) -> Array:
         """(outputs,): what a few rows that know nothing else add to every answer; nothing to a number's."""
         if self.scale:
@@ -82,19 +89,18 @@ class NeighboursLearner:
 
     def predict(self, features: Features) -> Array:
         assert self.encoder is not None
-        points, prior = self.rows.astype(np.float64), self.prior
         blocks = self.encoder.blocks(features, BLOCK_ROWS)
-        means = np.concatenate([self._means(block * self.factors, points, prior) for block in blocks])
+        means = np.concatenate([self._means(block * self.factors) for block in blocks])
         return self.scale.backward(means[:, 0]) if self.scale else means
 
-    def _means(self, block: Array, points: Array, prior: Array) -> Array:
+    def _means(self, block: Array) -> Array:
         """(rows, outputs); a row's answer is the same to the last bit whatever the others are."""
         from scipy.spatial.distance import cdist
 
-        squares = cdist(block, points, "sqeuclidean")
-        last = min(self.parameters.neighbours, len(points)) - 1
+        squares, prior = cdist(block, self.points, "sqeuclidean"), self.prior
+        last = min(self.parameters.neighbours, len(self.points)) - 1
         reach = WIDER * np.partition(squares, last, axis=1)[:, last : last + 1]
-        kernel = np.maximum(1.0 - squares / np.maximum(reach, NOTHING), 0.0) * self.weights
+        kernel = np.maximum(1.0 - squares / np.maximum(reach, SAME), 0.0) * self.weights
         shares = np.array([row @ self.answers for row in kernel]).reshape(len(block), len(prior)) + prior
         return shares / (kernel.sum(axis=1, keepdims=True) + prior.sum())
 
@@ -113,9 +119,9 @@ ARRAYS = ("factors", "rows", "answers", "weights")
 def _relevance(matrix: Array, wanted: Array) -> Array:
     """(columns,): the length of each column's correlations with the goals (rows, goals), 1 for the longest."""
     centered = matrix - matrix.mean(axis=0, dtype=np.float64)
-    sizes = np.sqrt((centered**2).sum(axis=0))[:, None] * np.sqrt((wanted**2).sum(axis=0))
-    lengths = np.sqrt(((centered.T @ wanted / np.maximum(sizes, NOTHING)) ** 2).sum(axis=1))
-    return np.maximum(lengths / max(lengths.max(), NOTHING), LEAST_RELEVANCE)
+    sizes = np.sqrt(np.einsum("ij,ij->j", centered, centered)[:, None] * (wanted**2).sum(axis=0))
+    lengths = np.linalg.norm(centered.T @ wanted / np.maximum(sizes, SAME), axis=1)
+    return np.maximum(lengths / max(lengths.max(), SAME), LEAST_RELEVANCE)
 
 
 class Neighbours(Architecture):
@@ -126,6 +132,7 @@ class Neighbours(Architecture):
     runtime = "plain"
     libraries = ("scipy.spatial",)
     weighs = True
+    repeats = False
     most_rows = MOST_ROWS
     keeps_rows = True
     cost = 0.5

@@ -21,7 +21,7 @@ from automl_tabular.dense import CLIP, DenseEncoder
 from automl_tabular.forest import ForestLearner
 from automl_tabular.lightgbm import LightGBMLearner
 from automl_tabular.linear import LinearLearner
-from automl_tabular.neighbours import NOTHING, WIDER, NeighboursLearner
+from automl_tabular.neighbours import SAME, WIDER, NeighboursLearner
 from automl_tabular.network import NetworkLearner
 from automl_tabular.onnx_trees import catboost_scores, forest_means, lightgbm_scores, xgboost_scores
 from automl_tabular.prepared import PreparedLearner
@@ -150,7 +150,7 @@ def _linear(learner: LinearLearner, problem: Problem, columns: Columns, graph: G
 def _neighbours(learner: NeighboursLearner, problem: Problem, columns: Columns, graph: Graph) -> str:
     """As `NeighboursLearner._means`, but for the squared distances: lengths less twice the product."""
     assert learner.encoder is not None
-    points, prior = learner.rows.astype(np.float64), learner.prior
+    points, prior = learner.points, learner.prior
     one, two = graph.constant(np.array([1], dtype=np.int64)), graph.constant(np.float64(2))
     row = graph.add("Mul", _dense(learner.encoder, columns, graph), _wide(learner.factors, graph))
     lengths = graph.add("Add", graph.add("ReduceSumSquare", row, one), _wide((points**2).sum(axis=1), graph))
@@ -159,7 +159,7 @@ def _neighbours(learner: NeighboursLearner, problem: Problem, columns: Columns, 
     wanted = min(learner.parameters.neighbours, len(points))
     nearest, _ = graph.several("TopK", 2, squares, _places([wanted], graph), axis=1, largest=0)
     farthest = graph.add("Gather", nearest, _places([wanted - 1], graph), axis=1)
-    reach = graph.add("Max", graph.add("Mul", farthest, _wide(WIDER, graph)), _wide(NOTHING, graph))
+    reach = graph.add("Max", graph.add("Mul", farthest, _wide(WIDER, graph)), _wide(SAME, graph))
     kernel = graph.add("Sub", _wide(1.0, graph), graph.add("Div", squares, reach))
     kernel = graph.add("Mul", graph.add("Max", kernel, _wide(0.0, graph)), _wide(learner.weights, graph))
     shares = graph.add("Add", graph.add("MatMul", kernel, _wide(learner.answers, graph)), _wide(prior, graph))

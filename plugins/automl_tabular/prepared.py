@@ -166,11 +166,9 @@ class PreparedArchitecture(Architecture):
 
     def __init__(self, inner: Architecture, kind: type[Preparation]) -> None:
         self.inner, self.kind = inner, kind
-        self.name, self.modality, self.runtime = inner.name, inner.modality, inner.runtime
+        for trait in Architecture.__annotations__:
+            setattr(self, trait, getattr(inner, trait))
         self.libraries = tuple(dict.fromkeys((*inner.libraries, *kind.libraries)))
-        self.weighs, self.repeats = inner.weighs, inner.repeats
-        self.most_rows, self.keeps_rows = inner.most_rows, inner.keeps_rows
-        self.per_class, self.cost = inner.per_class, inner.cost
 
     def accepts(self, problem: Problem) -> bool:
         return self.inner.accepts(problem)

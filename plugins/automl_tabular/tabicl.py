@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -17,7 +18,7 @@ from safetensors.numpy import load_file, save_file
 
 from automl.data.dataset import Array
 from automl.errors import ArtifactError
-from automl.neural.pretrained.tables import table_checkpoint
+from automl.neural.pretrained.tables import INSTALL, table_checkpoint
 from automl.target import TargetScale, lesson, loss_of
 from automl.task import Architecture, Examples, Features, Learner, Parameters, Problem, Progress
 from automl_tabular.boosting import joined
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 MOST_ROWS = 10_000  # of a context; on a CPU the clock allows far fewer
 MOST_CACHED_CLASSES = 10  # the library keeps what it made of the context for so many
+LEAST_BYTES = 55e6  # the 27.6 million numbers of its second version in half precision
 LEAST_SHARE = 1e-6  # of a class without a training row
 NETWORK, ROWS = "tabicl.safetensors", "rows.safetensors"
 
@@ -46,41 +48,45 @@ class TabICLLearner:
     rows: Array = field(default_factory=lambda: np.zeros((0, 0), dtype=np.float32))
     target: Array = field(default_factory=lambda: np.zeros(0))
     scale: TargetScale | None = None
-    _model: Any = field(default=None, repr=False)
 
     def fit(self, train: Examples, valid: Examples, progress: Progress) -> None:
         import torch
 
         torch.set_num_threads(progress.threads)
-        self.config, self.network = _checkpoint(Path(self.problem.weights[self.weights]), self.problem.schema.task)
+        folder = Path(self.problem.weights.get(self.weights, self.weights))
+        self.config, self.network = _checkpoint(folder, self.problem.schema.task)
         matrix, taught = joined(train.features), lesson(self.problem, train, valid)
         known = np.where(np.isnan(matrix).all(axis=0), np.float32(0), matrix)
         self.fills = np.nanmedian(known, axis=0).astype(np.float32)
         self.scale, self.target = taught.scale, taught.target
         self.rows = self._filled(train.features)
-        self._begin(progress.device)
 
     def _filled(self, features: Features) -> Array:
         matrix = joined(features)
         return np.where(np.isnan(matrix), self.fills, matrix)
 
-    def _begin(self, device: str = "cpu") -> None:
-        """Give the network its context."""
-        import tabicl
+    @cached_property
+    def _model(self) -> Any:
+        """The network with its context; on a GPU where there is one."""
         import torch
 
+        try:
+            import tabicl
+        except ImportError as error:
+            raise ArtifactError("A member needs the library tabicl, which is not installed.", INSTALL) from error
         classify = self.problem.schema.task == "classify"
         tensors = {name: torch.from_numpy(array) for name, array in self.network.items()}
         with TemporaryDirectory() as folder:
             path = Path(folder) / "network.ckpt"
             torch.save({"config": self.config, "state_dict": tensors}, path)
             made = tabicl.TabICLClassifier if classify else tabicl.TabICLRegressor
-            self._model = made(
+            return made(
                 n_estimators=self.estimators,
-                kv_cache=not classify or self.problem.outputs <= MOST_CACHED_CLASSES,
+                kv_cache="repr" if not classify or self.problem.outputs <= MOST_CACHED_CLASSES else False,
                 model_path=path,
                 allow_auto_download=False,
-                device=device,
+                use_amp=False,
+                use_fa3=False,
                 random_state=self.problem.seed,
             ).fit(self.rows, self.target)
 
@@ -138,6 +144,8 @@ class TabICL(Architecture):
     libraries = ("tabicl",)
     most_rows = MOST_ROWS
     keeps_rows = True
+    least_bytes = LEAST_BYTES
+    pretrained = True
     per_class = True
     cost = 20.0
 
@@ -159,7 +167,6 @@ class TabICL(Architecture):
         )
         for name, array in load_file(folder / ROWS).items():
             setattr(learner, name, array)
-        learner._begin()
         return learner
 
 

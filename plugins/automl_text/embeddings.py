@@ -29,6 +29,7 @@ class TextEmbeddings(Architecture):
     runtime = "torch"
     libraries = ("automl_text.pretrained", "automl.neural.pretrained.vectors", "transformers.models.auto.modeling_auto")
     weighs = True
+    pretrained = True
     cost = 1.5
 
     def accepts(self, problem: Problem) -> bool:

@@ -33,6 +33,7 @@ class TextFinetune(Architecture):
         "transformers.models.auto.modeling_auto",
     )
     weighs = True
+    pretrained = True
     epochs = True
     cost = 25.0
 

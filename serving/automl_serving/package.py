@@ -50,7 +50,8 @@ What is in it:
 """
 REAL_ROWS = (
     " It holds rows of the training data: a few to\n"
-    "  prove itself with (`selftest.json`), and up to 5,000 for the monitor (`reference.parquet`)."
+    "  prove itself with (`selftest.json`), up to 5,000 for the monitor (`reference.parquet`), and those\n"
+    "  that a member may answer from (`neighbours.safetensors`)."
 )
 
 

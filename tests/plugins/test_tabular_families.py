@@ -149,6 +149,17 @@ class TestNeighbours:
             errors.append(float(np.abs(learner.predict(valid.features) - valid.target).mean()))
         assert errors[1] < 0.5 * errors[0]
 
+    def test_rows_that_count_nothing_take_nobodys_place(self) -> None:
+        rng = np.random.default_rng(0)
+        numbers = np.concatenate([rng.normal(0, 0.1, 50), rng.normal(5, 0.1, 50)]).astype(np.float32)[:, None]
+        features = Features({"numbers": numbers, "codes": np.zeros((100, 0), dtype=np.int32)})
+        target, weights = np.repeat([1000.0, 2.0], 50), np.ones(100)
+        target[10:50], weights[10:50] = 0.0, 0.0
+        examples = Examples(features, target, weights)
+        learner = built("neighbours", problem_of(0, columns=1), neighbours=2, relevance=0.0)
+        learner.fit(examples, examples, Progress())
+        np.testing.assert_allclose(learner.predict(features), np.repeat([1000.0, 2.0], 50), rtol=1e-6)
+
     def test_what_is_wide_is_thinned(self) -> None:
         rng = np.random.default_rng(0)
         numbers = rng.normal(size=(300, 6_000)).astype(np.float32)

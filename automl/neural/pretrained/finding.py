@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from automl.errors import ArtifactError, OptionError, nearest
+from automl.neural.pretrained import tables
 from automl.neural.pretrained.checkpoint import CONFIG, Checkpoint, kind_of, read_checkpoint
 from automl.neural.pretrained.kinds import MODALITIES, Modality
-from automl.neural.pretrained.tables import table_weights, told_of_tables
 
 VARIABLE = "AUTOML_WEIGHTS"
 TABLES = "tabular"  # the modality whose networks learn in context, and are found by `tables`
@@ -73,7 +73,8 @@ def chosen_weights(named: Sequence[str], modality: str, fetch: bool = False) -> 
     """The folder of each checkpoint that a problem of this modality may use, by name; see `find_weights`."""
     if modality == TABLES:
         asked = asked_for(named)
-        return {} if NONE in asked else table_weights(asked, bool(named), cached())
+        wanted = NONE not in asked and (named or tables.installed())
+        return tables.table_weights(asked, bool(named), cached()) if wanted else {}
     known = next((each for each in MODALITIES if each == modality), None)
     if known is None:
         if named and NONE not in named:
@@ -89,7 +90,7 @@ def chosen_weights(named: Sequence[str], modality: str, fetch: bool = False) -> 
 def told_of_weights(chosen: Mapping[str, str], named: Sequence[str], modality: str) -> list[str]:
     """A line for each of the chosen weights, with licence and hash, and for each that was found and cannot be used."""
     if modality == TABLES:
-        return told_of_tables(chosen)
+        return tables.told_of_tables(chosen)
     lines = []
     for name, folder in chosen.items():
         checkpoint = read_checkpoint(Path(folder), name)
@@ -180,7 +181,8 @@ def _snapshots(cache: Path) -> Iterator[tuple[str, Path]]:
         name = repository.name.removeprefix("models--").replace("--", "/")
         chosen = repository / "refs" / "main"
         commit = chosen.read_text(encoding="utf-8").strip() if chosen.is_file() else ""
-        known = sorted((repository / "snapshots").glob("*"), key=lambda each: each.stat().st_mtime)
+        there = [each for each in (repository / "snapshots").glob("*") if each.is_dir()]
+        known = sorted(there, key=lambda each: each.stat().st_mtime)
         here = [each for each in known if each.name == commit] or known[-1:]
         if here:
             yield name, here[0]

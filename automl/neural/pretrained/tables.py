@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from automl.errors import OptionError
-from automl.neural.pretrained.checkpoint import licence_of
+from automl.neural.pretrained.checkpoint import licence_of, name_of
 
 REPOSITORY = "jingang/TabICL"
 KINDS = {"classify": "classifier", "regress": "regressor"}
@@ -24,25 +24,31 @@ def table_checkpoint(folder: Path, task: str) -> Path | None:
     return max(found, key=lambda path: path.stem.rsplit("-", 1)[-1], default=None)
 
 
+def installed() -> bool:
+    """Is the library there that these networks answer by?"""
+    return importlib.util.find_spec("tabicl") is not None
+
+
 def table_weights(asked: Sequence[str], named: bool, cached: Mapping[str, Path]) -> dict[str, str]:
     """The folders with checkpoints among those asked for, or that a cache holds, by name.
 
     Raises OptionError where one was `named` by the user and has none, or the library is not installed.
     """
-    installed = importlib.util.find_spec("tabicl") is not None
-    if named and not installed:
+    if named and not installed():
         raise OptionError("Pretrained weights for tables need the library tabicl, which is not installed.", INSTALL)
+    short = {name.split("/")[-1]: folder for name, folder in cached.items()}
     chosen = {}
     for each in asked or (REPOSITORY,):
-        folder = cached.get(each, Path(each).expanduser()).absolute()
+        folder = (cached.get(each) or short.get(each) or Path(each).expanduser()).absolute()
         if any(table_checkpoint(folder, task) for task in KINDS):
-            chosen[each] = str(folder)
+            name = name_of(folder)
+            chosen[str(folder) if name in chosen else name] = str(folder)
         elif named:
             raise OptionError(
                 f"There are no weights for tables in {each!r}: no folder or cache has tabicl-*.ckpt there.",
                 f"Fetch them from {REPOSITORY} on the hub of Hugging Face, or leave --weights out.",
             )
-    return chosen if installed else {}
+    return chosen
 
 
 def told_of_tables(chosen: Mapping[str, str]) -> list[str]:

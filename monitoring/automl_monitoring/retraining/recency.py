@@ -89,7 +89,7 @@ def choose_recency(
     """
     plain = possible[0]
     judges = round(VALIDATION_SHARE * new)
-    recipe = find_recipe(problem, starts)
+    recipe = find_recipe(problem, starts, len(dataset))
     if judges < LEAST_VALIDATION or recipe is None or len(possible) < 2:
         return Choice(plain)
     family, parameters = recipe.family, recipe.parameters
@@ -139,9 +139,11 @@ def taught_with(
     return Examples(taught.features, taught.target, None if plain else counts / counts.mean())
 
 
-def find_recipe(problem: Problem, starts: Sequence[TrialStart]) -> Recipe | None:
-    """The first starting point whose learners weigh rows and may be taught in this process, as torch may not."""
-    families = architectures(problem.modality)
+def find_recipe(problem: Problem, starts: Sequence[TrialStart], rows: int) -> Recipe | None:
+    """The first starting point whose learners weigh rows, take so many, and may be taught in this process, as torch may
+    not."""
+    known = architectures(problem.modality)
+    families = {name: family for name, family in known.items() if rows <= family.most_rows}
     for start in starts:
         family = families.get(start.architecture)
         if family is not None and family.weighs and family.runtime != "torch" and family.accepts(problem):

@@ -86,11 +86,11 @@ def ask_staleness(store: Store, plan: Plan, policy: Policy) -> Staleness:
         plan.champion, problem="its recipe cannot be taught anew on these rows in the time and compared"
     )
     starts = ground.request.starts
-    if not _can_be_taught(model, starts):
+    if not _can_be_taught(model, starts, len(ground.table.frame)):
         return unknown
     until = began + SHARE * plan.seconds
     choice, dataset, problem = choose_mix(ground, model, labelled, policy, began + SHARE / 2 * plan.seconds)
-    recipe = find_recipe(problem, starts)
+    recipe = find_recipe(problem, starts, len(dataset))
     if recipe is None:
         return unknown
     learner = _taught(recipe, dataset, len(labelled.train), choice.recency, until)
@@ -108,9 +108,9 @@ def ask_staleness(store: Store, plan: Plan, policy: Policy) -> Staleness:
     return Staleness(plan.champion, metric.name, len(target), *scores, float(np.mean(gains > 0)))
 
 
-def _can_be_taught(model: Model, starts: Sequence[TrialStart]) -> bool:
-    """Is there a member whose learners may be taught in this process?"""
-    recipe = find_recipe(model.problem, starts)
+def _can_be_taught(model: Model, starts: Sequence[TrialStart], rows: int) -> bool:
+    """Is there a member whose learners may be taught so many rows in this process?"""
+    recipe = find_recipe(model.problem, starts, rows)
     return recipe is not None and recipe.family.name in {start.architecture for start in starts}
 
 
