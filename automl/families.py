@@ -29,11 +29,20 @@ def searched(request: FitRequest, modality: str, rows: int) -> tuple[str, ...]:
 
 
 def weights_for(names: Sequence[str], request: FitRequest, modality: str) -> dict[str, str]:
-    """The folder of each of the pretrained weights that these families may use, by name; none if none of them does."""
+    """The folder of each of the pretrained weights that these families may use, by name; none if none of them does.
+
+    OptionError where nothing but such families was asked for, and there are no weights for them.
+    """
     needing = {name for name, family in architectures(modality).items() if family.pretrained}
     if needing and not needing & set(names):
         return {}
-    return chosen_weights(request.weights, modality, request.allow_download)
+    chosen = chosen_weights(request.weights, modality, request.allow_download)
+    if request.only and not chosen and needing.issuperset(names):
+        raise OptionError(
+            f"{' and '.join(names)} cannot do without pretrained weights, and there are none.",
+            "Name them: --weights FOLDER.",
+        )
+    return chosen
 
 
 def weights_left_out(request: FitRequest, modality: str, rows: int) -> list[str]:
