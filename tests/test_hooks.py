@@ -184,7 +184,7 @@ def test_ours_come_through_the_same_door() -> None:
     records = {record.name: record for record in plugins().records()}
     assert {"tabular", "image", "text", "serving", "monitoring"} <= records.keys()
     assert all(record.error == "" for record in records.values())
-    families = ["linear", "neighbours", "catboost", "lightgbm", "xgboost", "forest", "network", "tabicl"]
+    families = ["linear", "catboost", "lightgbm", "xgboost", "forest", "network", "neighbours", "tabicl"]
     assert list(architectures("tabular")) == families
     with pytest.raises(PluginError, match=r"no task plugin 'tabluar'. Did you mean 'tabular'\?"):
         find_task("tabluar")

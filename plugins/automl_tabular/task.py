@@ -75,7 +75,7 @@ class TabularTask(Task):
         from automl_tabular.xgboost import XGBoost
 
         boosters = [PreparedArchitecture(family, Arithmetic) for family in (CatBoost(), LightGBM(), XGBoost())]
-        families = [Linear(), Neighbours(), *boosters, Forest(), Network(), TabICL()]
+        families = [Linear(), *boosters, Forest(), Network(), Neighbours(), TabICL()]
         return [PreparedArchitecture(family, TextScores) for family in families]
 
     def onnx_answers(self, problem: Problem, learners: Sequence[Learner], graph: Graph) -> list[str]:

@@ -14,12 +14,13 @@ from automl.data.dataset import conform
 from automl.data.reading import Table
 from automl.data.splits import make_split
 from automl.engine import FitRequest
-from automl.hooks import architectures, find_task
+from automl.hooks import find_task
 from automl.model.artifact import SelfTest, save_model
 from automl.model.model import Card, Member, Model
 from automl.model.reference import Reference
 from automl.opening import prepare
 from automl.task import Examples, Problem, Progress
+from tests.families import self_taught
 
 ROWS = 300
 SELFTEST_ROWS = 8
@@ -42,7 +43,7 @@ def family_model(rows: pd.DataFrame) -> Model:
     features = find_task("tabular").features(dataset.schema, dataset.rows)
     examples = Examples(features, dataset.target)
     members = []
-    for weight, family in enumerate(architectures("tabular").values(), start=1):
+    for weight, family in enumerate(self_taught().values(), start=1):
         parameters = family.portfolio(problem)[0]
         learners = []
         for fold in range(FOLDS):

@@ -14,19 +14,19 @@ import pytest
 from automl.data.reading import Table
 from automl.engine import FitRequest, fit_table
 from automl.errors import ArtifactError
-from automl.hooks import architectures
 from automl.model.artifact import load_model, read_card, save_model, verify_model
 from automl.model.model import Model
 from automl.model.reference import Reference
 from automl.store import Store
 from automl.testing import find_pickles
+from tests.families import self_taught
 
 from .conftest import FOLDS, SELFTEST_ROWS
 
 
 def test_a_loaded_model_gives_the_same_bits(family_model: Model, saved: Path, rows: pd.DataFrame) -> None:
     loaded = load_model(saved)
-    assert [member.architecture for member in loaded.members] == list(architectures("tabular"))
+    assert [member.architecture for member in loaded.members] == list(self_taught())
     for mine, theirs in zip(family_model.members, loaded.members, strict=True):
         assert (mine.weight, dict(mine.parameters), len(mine.learners)) == (
             theirs.weight,
@@ -76,7 +76,7 @@ def test_any_altered_file_is_refused_by_its_name(copy: Path) -> None:
 
 @pytest.mark.parametrize("name", ["schema.json", "{lightgbm}/0/lightgbm.txt", "selftest.json", "reference.parquet"])
 def test_a_missing_file_is_refused_by_its_name(copy: Path, name: str) -> None:
-    name = name.format(lightgbm=f"members/{list(architectures('tabular')).index('lightgbm')}")
+    name = name.format(lightgbm=f"members/{list(self_taught()).index('lightgbm')}")
     (copy / name).unlink()
     with pytest.raises(ArtifactError, match=f"lacks the file {name}"):
         load_model(copy)
@@ -114,7 +114,7 @@ def test_a_folder_is_never_written_over(family_model: Model, copy: Path) -> None
 
 def test_no_file_of_the_artifact_is_a_pickle(saved: Path, tmp_path: Path) -> None:
     files = every_file(saved)
-    assert len({path.parent for path in files}) == 1 + FOLDS * len(architectures("tabular"))
+    assert len({path.parent for path in files}) == 1 + FOLDS * len(self_taught())
     for path in files:
         content = path.read_bytes()
         assert path.suffix not in (".pkl", ".pickle", ".joblib", ".dill", ".pt", ".pth")

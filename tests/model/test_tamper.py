@@ -55,8 +55,9 @@ def rewrite(folder: Path, change: Callable[[dict[str, Any]], None], sealed: bool
 
 @pytest.fixture
 def other(family_model: Model, tmp_path: Path) -> Path:
-    """Another sound model: the same members the other way round."""
-    turned = replace(family_model, members=family_model.members[::-1])
+    """Another sound model: the same members the other way round, and their learners too."""
+    members = [replace(member, learners=member.learners[::-1]) for member in family_model.members[::-1]]
+    turned = replace(family_model, members=tuple(members))
     folder = tmp_path / "other"
     rows = {column.name: [None] * 2 for column in turned.schema.used}
     save_model(turned, folder, SelfTest(rows, turned.outputs(conform(rows, turned.schema))))

@@ -13,13 +13,14 @@ from optuna.trial import FixedTrial
 from automl.data.dataset import Array, Dataset, conform
 from automl.data.reading import Table
 from automl.data.schema import Column, Schema
-from automl.hooks import architectures, find_task
+from automl.hooks import find_task
 from automl.task import Architecture, Examples, Features, Learner, Problem, Progress
 from automl.testing import check_architecture, check_task, make_dataset
 from automl_tabular.boosting import as_outputs, joined
 from automl_tabular.task import layout
+from tests.families import self_taught
 
-FAMILIES = architectures("tabular")
+FAMILIES = self_taught()
 GOALS = {"two classes": 2, "three classes": 3, "number": 0}
 METRICS = {2: "roc_auc", 3: "log_loss", 0: "rmse"}
 ROWS = 200

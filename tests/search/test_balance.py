@@ -11,7 +11,7 @@ from optuna.trial import FixedTrial
 
 from automl.data.schema import Column, Schema
 from automl.errors import OptionError
-from automl.hooks import architectures, find_architecture
+from automl.hooks import find_architecture
 from automl.search.balance import (
     MOST_TIMES,
     Balance,
@@ -24,6 +24,7 @@ from automl.search.balance import (
     weighted,
 )
 from automl.task import Examples, Features, Problem, Progress
+from tests.families import self_taught
 
 from .conftest import Family
 
@@ -43,7 +44,7 @@ def rare_examples(seed: int) -> tuple[Examples, np.ndarray]:
 
 
 @pytest.mark.parametrize("balance", ["weights", "oversample"])
-@pytest.mark.parametrize("name", [family.name for family in architectures("tabular").values()])
+@pytest.mark.parametrize("name", list(self_taught()))
 def test_probabilities_stay_true_while_the_learner_believes_in_equal_classes(
     name: str, balance: Balance, tmp_path: Path
 ) -> None:
@@ -52,6 +53,8 @@ def test_probabilities_stay_true_while_the_learner_believes_in_equal_classes(
     parameters = dict(family.portfolio(PROBLEM)[0])
     if name == "forest":  # of noisy rows its pure leaves give no close probabilities, balanced or not
         parameters["fewest_rows"] = 20
+    if name == "neighbours":  # nor do few of them
+        parameters["neighbours"] = 60
     learner = family.build(FixedTrial(parameters), PROBLEM)
     learner = balanced(learner, family, PROBLEM, balance)
     learner.fit(train, valid, Progress())
@@ -83,7 +86,7 @@ def test_the_shares_of_the_validation_rows_change_nothing() -> None:
     np.testing.assert_array_equal(answered[2], answered[0])
 
 
-@pytest.mark.parametrize("name", [family.name for family in architectures("tabular").values() if family.repeats])
+@pytest.mark.parametrize("name", [family.name for family in self_taught().values() if family.repeats])
 def test_a_weight_of_two_is_a_row_twice_to_a_family_that_weighs(name: str) -> None:
     """Not to the last bit (bins, batches), but both are far from where rows count alike."""
     (train, _), (valid, _) = rare_examples(0), rare_examples(1)

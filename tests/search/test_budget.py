@@ -6,10 +6,10 @@ import pytest
 
 from automl.data.schema import Column, Schema
 from automl.errors import OptionError
-from automl.hooks import architectures
 from automl.search.budget import Budget, parse_duration, plan_threads, usable_cores
 from automl.search.pace import patience_for, portfolio
 from automl.task import Problem
+from tests.families import self_taught
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ def test_patience_grows_with_the_rows() -> None:
 
 
 def test_the_portfolio_alternates_families_best_first() -> None:
-    families = list(architectures("tabular").values())
+    families = list(self_taught().values())
     columns = (Column("x", "number"),)
     problem = Problem(Schema(columns, "y", "classify", ("a", "b")), "tabular", "roc_auc")
     queue = portfolio(families, problem)

@@ -12,16 +12,16 @@ from automl.data.reading import Table
 from automl.data.schema import Column, Schema
 from automl.engine import FitRequest, FitResult, fit_table
 from automl.errors import OptionError, StoreError
-from automl.hooks import architectures
 from automl.search.journal import ARCHITECTURE, ask, enqueue_once, open_study, parameters_of, sweep
 from automl.search.listener import SearchEvent
 from automl.search.pace import portfolio
 from automl.search.run import read_result
 from automl.store import Store
 from automl.task import Problem
+from tests.families import self_taught
 
 PROBLEM = Problem(Schema((Column("x", "number"),), "y", "classify", ("a", "b")), "tabular", "roc_auc")
-FAMILIES = architectures("tabular")
+FAMILIES = self_taught()
 HALF_A_LINE = b'{"op_code": 4, "worker_id": "x", "stu'
 
 

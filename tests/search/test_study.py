@@ -15,7 +15,6 @@ import pytest
 from optuna import Study
 from optuna.trial import TrialState
 
-from automl.hooks import architectures
 from automl.search.budget import Budget, ThreadPlan
 from automl.search.events import Failed, Finished, FoldScored, TrialEvent, TrialSpec
 from automl.search.executors import Executor
@@ -25,10 +24,11 @@ from automl.search.pace import patience_for, portfolio
 from automl.search.run import TrialResult
 from automl.search.study import TRIAL_SHARE, Search
 from automl.task import Runtime
+from tests.families import self_taught
 
 from .conftest import Bench, make_bench
 
-FAMILIES = architectures("tabular")
+FAMILIES = self_taught()
 Script = Callable[[TrialSpec], Sequence[float] | str]
 
 
