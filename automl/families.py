@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from automl.errors import OptionError, nearest
 from automl.hooks import architectures
 from automl.model.choices import MODERATE_BYTES
-from automl.neural.pretrained.finding import chosen_weights
+from automl.neural.pretrained.finding import NONE, chosen_weights
 from automl.request import FitRequest
 from automl.task import Architecture
 
@@ -47,8 +47,10 @@ def weights_for(names: Sequence[str], request: FitRequest, modality: str) -> dic
 
 def weights_left_out(request: FitRequest, modality: str, rows: int) -> list[str]:
     """A line for each family whose weights the user named in vain."""
+    if not request.weights or NONE in request.weights:
+        return []
     reasons = [_against(family, request, rows) for family in architectures(modality).values() if family.pretrained]
-    return [f"the weights are not used: {why}" for why in reasons if why and request.weights]
+    return [f"the weights are not used: {why}" for why in reasons if why]
 
 
 def _against(family: Architecture, request: FitRequest, rows: int) -> str:

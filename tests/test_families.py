@@ -41,6 +41,7 @@ def test_weights_that_nothing_uses_are_neither_looked_for_nor_passed_over_in_sil
     [line] = weights_left_out(named, "tabular", 100)
     assert line == "the weights are not used: a learner of tabicl takes 55 MB, more than --max-size allows"
     assert weights_left_out(FitRequest(), "tabular", 100) == []
+    assert weights_left_out(FitRequest(weights=("none",)), "tabular", 100) == []
     with pytest.raises(OptionError, match="tabicl cannot do without pretrained weights"):
         weights_for(("tabicl",), FitRequest(only=("tabicl",)), "tabular")
     with pytest.raises(OptionError, match="no weights for tables in 'somewhere'"):
