@@ -81,7 +81,7 @@ def deliver(
     shutil.rmtree(folder, ignore_errors=True)
     save_model(model, folder, _selftest(model, cells, table.base), reference)
     question = run.question
-    advice = advise(run, model, assembly.leaderboard, deadline)
+    advice = advise(run, assembly.by_folds or model, assembly.leaderboard, deadline)
     account = _audited(Account(assembly.choices, model.card.choice, ledger, advice), run, assembly, table)
     write_report(run.folder / "report.html", model, assembly.leaderboard, notes, account)
     write_json(run.folder / "leaderboard.json", {"rows": [row.record() for row in assembly.leaderboard]})

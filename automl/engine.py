@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,7 +13,7 @@ import numpy as np
 
 from automl.data.memory import available_memory
 from automl.data.reading import Table, Wanted, table_of
-from automl.data.splits import holdout_rows, work_of
+from automl.data.splits import work_of
 from automl.delivery import FitResult, deliver, end_run
 from automl.errors import OptionError, SearchError
 from automl.hooks import architectures, find_task, read_source
@@ -21,7 +21,8 @@ from automl.inspection.findings import Finding
 from automl.metrics import Metric
 from automl.model.assembly import Assembly, assemble
 from automl.model.choices import Limits
-from automl.model.refitted import taught_on_all_rows
+from automl.model.evidence import Evidence
+from automl.model.refitted import with_taught
 from automl.neural.gpus import find_gpus
 from automl.opening import Confirm, Prepared, ask, create_run, prepare, refuse_another_problem, said_of
 from automl.request import FitRequest
@@ -29,11 +30,11 @@ from automl.search.budget import Budget, plan_gpus, plan_threads, usable_cores
 from automl.search.executors import Executor, InlineExecutor, LocalExecutor
 from automl.search.ledger import Stages, Timesheet
 from automl.search.listener import Listener, SearchEvent
-from automl.search.refit import refit
-from automl.search.run import Question, Run, disk_in_view, read_dataset, read_decisions, read_examples, read_table
-from automl.search.study import Search
+from automl.search.refit import Rows, Teacher
+from automl.search.run import Question, Run, TrialResult, disk_in_view, read_dataset, read_examples, read_table
+from automl.search.study import INTERRUPTED, Search
 from automl.store import Store, Version
-from automl.task import Examples
+from automl.task import Architecture, Examples
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,6 +45,7 @@ MEMORY_SHARE = 0.8  # of what is free may be taken
 ASSEMBLED_S = 3.5  # before the end the ensemble must be chosen: delivering takes 1 to 2 s, advice the rest
 ASSEMBLED_SHARE = 0.12  # at most, of a short budget
 LAST_S = 1.0  # before the end nothing more is measured
+KEPT_SHARES = {"known": 0.1, "all": 0.2}  # of the time, to teach the chosen members once more
 INLINE_BELOW_S = 10.0  # in a shorter budget the start of worker processes would cost the better part
 
 
@@ -112,16 +114,25 @@ def _fit(
             listener(SearchEvent(kind, budget.elapsed(), text))
         notes = tuple(text if kind == "note" else f"{kind}: {text}" for kind, text in said)
         with disk_in_view(store.folder):
-            refits = _refits(run, request, len(prepared.dataset))
-            budget = replace(budget.waiting(-run.spent()), refit=refits)
-            timesheet = _search(run, prepared.metric, executor, budget, listener)
+            families = _families(run)
+            again = _taught_again(run, request, families)
+            budget = replace(budget.waiting(-run.spent()), kept=_kept(again, request))
+            timesheet = _search(run, families, prepared.metric, executor, budget, listener)
             stages.end("searching")
             listener(SearchEvent("assembling", budget.elapsed(), "choosing the ensemble"))
-            assembly = _assemble(run, prepared.metric, request, budget, timesheet.first_error)
+            again = None if timesheet.stopped == INTERRUPTED else again
+            data, chosen_by = read_dataset(run.folder), _chosen_by(budget)
+            evidence = Evidence(run, run.problem(), *data, prepared.metric, chosen_by, taught_again=again is not None)
+            limits = Limits(request.prefer, request.max_latency_ms, request.max_bytes, math.isfinite(request.seconds))
+            assembly = assemble(evidence, timesheet.first_error, limits)
             stages.end("assembling")
-            if refits and assembly.model.members:
-                assembly = _refit(run, assembly, prepared, request, _chosen_by(budget))
+            if again is not None and assembly.model.members:
+                listener(SearchEvent("refitting", budget.elapsed(), "teaching its members once more"))
+                refits = Teacher(run, families, executor, chosen_by, again).teach(_by_weight(run, assembly))
+                assembly = with_taught(assembly, refits, evidence, limits)
                 stages.end("refitting")
+            executor.close()  # what is delivered needs their memory
+            timesheet.peak_mb = executor.peak_mb
             ledger = timesheet.ledger(stages)
             result = deliver(run, assembly, notes, request, store, ledger, budget.deadline - LAST_S)
             stages.end("delivering")
@@ -172,18 +183,31 @@ def _is_delivered(run: Run, store: Store) -> bool:
     return bool(delivered)
 
 
-def _search(run: Run, metric: Metric, executor: Executor, budget: Budget, listener: Listener) -> Timesheet:
-    """Search within the budget, as far as any of it is left."""
+def _families(run: Run) -> dict[str, Architecture]:
+    """Those of the question that suit the problem; SearchError where none does."""
     problem = run.problem()
     known = architectures(problem.modality)
     families = {name: known[name] for name in run.question.architectures if name in known}
     families = {name: family for name, family in families.items() if family.accepts(problem)}
     if not families:
         raise SearchError(f"No architecture of {problem.modality} accepts this problem.", "See `automl plugins`.")
+    return families
+
+
+def _search(
+    run: Run,
+    families: dict[str, Architecture],
+    metric: Metric,
+    executor: Executor,
+    budget: Budget,
+    listener: Listener,
+) -> Timesheet:
+    """Search within the budget, as far as any of it is left."""
+    problem = run.problem()
+    executor.open(run.folder)
     if time.time() >= budget.last_moment:
         error = "" if run.results() else "the budget ended before a trial could begin"
         return Timesheet(stopped="the time is up", first_error=error)
-    executor.open(run.folder)
     examples, split = read_examples(run.folder)
     judged = examples.take(split.validated)
     constant = metric.best_constant(judged.target, problem.outputs, judged.weights)
@@ -194,28 +218,30 @@ def _search(run: Run, metric: Metric, executor: Executor, budget: Budget, listen
     return search.timesheet
 
 
-def _assemble(run: Run, metric: Metric, request: FitRequest, budget: Budget, error: str) -> Assembly:
-    dataset, split = read_dataset(run.folder)
-    timed = math.isfinite(request.seconds)
-    limits = Limits(request.prefer, request.max_latency_ms, request.max_bytes, timed)
-    return assemble(run, dataset, split, metric, _chosen_by(budget), error, limits)
+def _taught_again(run: Run, request: FitRequest, families: Mapping[str, Architecture]) -> Rows | None:
+    """The rows that the chosen members are taught with once more; None where the learners of their folds answer.
 
-
-def _refits(run: Run, request: FitRequest, rows: int) -> bool:
-    """Unasked where the newest rows are the holdout: they tell most of what comes next, and none has learned them."""
+    Unasked all rows where the newest are the holdout: they tell most of what comes next, and none has learned them.
+    Else those that are known to the search, where the learners of its folds lack many of them; networks of epochs gain
+    more as a mean of several.
+    """
+    _, split = read_examples(run.folder)
     if request.refit is not None:
-        return request.refit
-    return read_decisions(run.folder)["split"] == "time" and holdout_rows(rows) > 0
+        return "all" if request.refit else None
+    if split.forward:
+        return "all" if len(split.holdout) else None
+    return "known" if split.folds > 1 and not any(family.epochs for family in families.values()) else None
 
 
-def _refit(run: Run, assembly: Assembly, prepared: Prepared, request: FitRequest, deadline: float) -> Assembly:
-    """The assembly with its members taught on all rows, as far as the time allows."""
-    choice = next(each for each in assembly.choices if each.name == assembly.model.card.choice)
-    results = [result for result in run.results() if result.number in choice.weights]
-    results.sort(key=lambda result: -choice.weights[result.number])
-    executor = _executor(prepared, run.question, request)
-    refits = refit(run, results, architectures(run.question.modality), executor, deadline)
-    return taught_on_all_rows(assembly, refits, *read_dataset(run.folder), prepared.metric)
+def _kept(again: Rows | None, request: FitRequest) -> float:
+    """Seconds after the search at most, to teach the chosen members once more."""
+    return KEPT_SHARES[again] * request.seconds if again and math.isfinite(request.seconds) else 0.0
+
+
+def _by_weight(run: Run, assembly: Assembly) -> list[TrialResult]:
+    """The trials of the delivered choice, the heaviest first."""
+    weights = next(each.weights for each in assembly.choices if each.name == assembly.model.card.choice)
+    return sorted((each for each in run.results() if each.number in weights), key=lambda each: -weights[each.number])
 
 
 def _chosen_by(budget: Budget) -> float:

@@ -119,6 +119,7 @@ def create_run(prepared: Prepared, question: Question, store: Store, request: Fi
         "private": sorted(examination.private),
         "left_out": list(prepared.left_out),
         "only": list(request.only),
+        "refit": request.refit,
         "files": list(prepared.table.files),
         **_augmentation(dataset, features, split, question, request),
     }

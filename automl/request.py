@@ -30,8 +30,8 @@ class FitRequest:
     `seconds` may be infinite where `max_trials` is given; then the search is the same every time. `workers`: trials
     side by side. `memory`: bytes for all processes together. `prefer`: which of the choices is delivered: best,
     balanced or fastest; `max_latency_ms` (one row, warm) and `max_bytes` (of the learners) bound them all. `refit`: the
-    chosen members are taught once more, on all rows, and answer in place of the learners of their folds; None: where
-    rows are ordered by time and the newest are the holdout. `starts`: what is tried first, before the portfolio (see
+    chosen members are taught once more on all rows, or not at all; None: on all but the holdout, on all where rows are
+    ordered by time and the newest are the holdout. `starts`: what is tried first, before the portfolio (see
     `recipe_of`). `weights`: pretrained weights for images, texts and tables, folders or names in a cache; if there are
     none, what the caches hold is used, with ("none",) nothing. `allow_download`: a name that no cache holds may be
     fetched. `only`: architectures to search, all of the modality if empty.
@@ -94,6 +94,7 @@ def asked_again(store: Store, version: Version) -> FitRequest:
         balance=question.balance,
         augment=question.augment,
         reference_rows=not (version.folder / "reference.json").exists(),
+        refit=decisions.get("refit"),
         only=tuple(name for name in decisions.get("only", ()) if name in known),
         weights=tuple(folder for folder in question.weights.values() if Path(folder).is_dir()) or ("none",),
     )
@@ -104,11 +105,15 @@ def recipe_of(store: Store, version: Version, most: int = STARTS) -> tuple[Trial
     other trials that its search made, `most` of them."""
     record = json.loads((version.folder / "model.json").read_text(encoding="utf-8"))
     members = sorted(record["members"], key=lambda member: -float(member["weight"]))
-    starts = [TrialStart(member["architecture"], member["parameters"]) for member in members]
+    starts = list[TrialStart]()
+    for member in members:  # a trial may stand for two of them
+        start = TrialStart(member["architecture"], member["parameters"])
+        starts += [start] if start not in starts else []
+    most += len(starts)
     results = sorted(read_results(store.runs_folder / version.run), key=lambda result: result.loss)
     for result in results:
         start = TrialStart(result.architecture, dict(result.parameters))
-        if len(starts) >= len(members) + most:
+        if len(starts) >= most:
             break
         if start not in starts:
             starts.append(start)

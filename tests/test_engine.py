@@ -20,6 +20,7 @@ from automl.errors import DataError, OptionError
 from automl.model.artifact import load_model, verify_model
 from automl.model.reference import Reference
 from automl.opening import prepare
+from automl.request import asked_again
 from automl.search.listener import SearchEvent
 from automl.store import Store
 
@@ -86,7 +87,7 @@ def test_the_training_rows_come_back_as_they_were(churn_fit: tuple[Store, FitRes
 
 def test_the_same_fit_is_the_same_model(tmp_path: Path) -> None:
     frame = plain(120)
-    request = quick(max_trials=3, seed=4, seconds=60)
+    request = quick(max_trials=3, seed=4, seconds=float("inf"))
     one, two = (fit_source(frame, request, Store(tmp_path / name), quietly).model for name in ("1", "2"))
     np.testing.assert_array_equal(one.predict_proba(frame), two.predict_proba(frame))
     assert [member.parameters for member in one.members] == [member.parameters for member in two.members]
@@ -275,11 +276,28 @@ def test_ctrl_c_before_the_first_model_leaves_a_run_to_go_on_with(store: Store) 
 
 def test_refit_teaches_one_learner_a_member_and_says_what_it_gained(store: Store) -> None:
     table = Table(plain(6_000), name="small")
-    result = fit_table(table, quick(seconds=float("inf"), max_trials=3, refit=True), store)
+    request = quick(seconds=float("inf"), max_trials=3, refit=True, prefer="balanced")
+    result = fit_table(table, request, store)
     assert {len(member.learners) for member in result.model.members} == {1}
-    [note] = [note for note in result.model.card.notes if "taught on all rows" in note]
+    [note] = [note for note in result.model.card.notes if "taught once more on all rows:" in note]
     assert "on the holdout" in note
     assert verify_model(result.model) > 0
+
+
+@pytest.mark.parametrize("rows", [300, 6_000])
+def test_members_are_taught_once_more_on_all_rows_but_the_holdout(rows: int, store: Store) -> None:
+    table = Table(plain(rows), name="small")
+    result = fit_table(table, quick(seconds=float("inf"), max_trials=3), store)
+    folds = 8 if rows == 300 else 5
+    assert {len(member.learners) for member in result.model.members} == {1, folds}
+    [note] = [note for note in result.notes if "taught once more" in note]
+    assert ("but the holdout" in note) == (rows == 6_000)
+    assert "refitting" in [name for name, _ in result.account.ledger.stages] if result.account.ledger else False
+    assert any("matters most" in line for line in result.account.advice), "judged by rows that were not learned"
+    assert verify_model(result.model) > 0
+    plainly = fit_table(table, quick(seconds=float("inf"), max_trials=3, refit=False), store)
+    assert min(len(member.learners) for member in plainly.model.members) > 1
+    assert [asked_again(store, each.version).refit for each in (result, plainly)] == [None, False]
 
 
 @pytest.mark.parametrize("refit", [None, False])

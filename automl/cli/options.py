@@ -222,8 +222,8 @@ RefitOption = Annotated[
     bool | None,
     typer.Option(
         "--refit/--no-refit",
-        help="Teach the chosen members once more, on all rows: smaller and quicker, at the cost of time. Done unasked "
-        "where the newest rows are the holdout.",
+        help="The chosen members are taught once more on all rows but the holdout (on all where the newest are the "
+        "holdout): --refit on the holdout, too; --no-refit has the learners of their folds answer.",
         rich_help_panel=MODEL,
     ),
 ]

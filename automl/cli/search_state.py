@@ -27,7 +27,7 @@ class Running:
 
 
 class SearchState:
-    """Adds up search events. `stage` is reading, searching or assembling; times are in seconds."""
+    """Adds up search events. `stage` is reading, searching, assembling or refitting; times are in seconds."""
 
     def __init__(self, elapsed: float = 0.0) -> None:
         self.stage = "reading"
@@ -45,8 +45,8 @@ class SearchState:
             self._left = event.left
         if math.isfinite(event.memory_mb):
             self.memory_mb = event.memory_mb
-        if event.kind == "assembling":
-            self.stage, self.running = "assembling", {}
+        if event.kind in ("assembling", "refitting"):
+            self.stage, self.running = event.kind, {}
         elif event.kind in ("tick", "started", "fold", "step", "epoch", "trial", "pruned", "failed"):
             self.stage = "searching"
         if event.kind in ("started", "fold", "step", "epoch"):

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from automl.data.dataset import Array, Dataset
-from automl.data.splits import Split
-from automl.metrics import Metric
+from automl.data.dataset import Array
 from automl.model.calibration import calibrate, tempered
 from automl.model.choices import PREFERENCES, Choice, Chooser, Limits, Offer, offers, shortlist
 from automl.model.evidence import Evidence
@@ -14,7 +12,6 @@ from automl.model.honest import nested_scores, odd_holdout, scores_of
 from automl.model.leaderboard import LeaderboardRow, rank_trials, ties_with_best
 from automl.model.model import Model
 from automl.model.threshold import choose_decision, weighed
-from automl.search.run import Run
 
 __all__ = ["Assembly", "LeaderboardRow", "assemble"]
 
@@ -23,7 +20,8 @@ __all__ = ["Assembly", "LeaderboardRow", "assemble"]
 class Assembly:
     """The model with what the report needs. `outputs` are honest outputs for every row: out-of-fold where the row
     was validated, the whole ensemble's where it was held out, NaN where there is neither. `choices`: what could have
-    been delivered; the card says which one was."""
+    been delivered; the card says which one was. `by_folds`: the model as the learners of its folds make it, where
+    others answer that know all rows."""
 
     model: Model
     leaderboard: list[LeaderboardRow]
@@ -31,19 +29,18 @@ class Assembly:
     target: Array
     notes: tuple[str, ...]
     choices: tuple[Choice, ...] = ()
+    by_folds: Model | None = None
 
 
-def assemble(
-    run: Run, dataset: Dataset, split: Split, metric: Metric, deadline: float, error: str, limits: Limits | None = None
-) -> Assembly:
+def assemble(evidence: Evidence, error: str = "", limits: Limits | None = None) -> Assembly:
     """Combine the finished trials of a run; without any, the best constant (`error` says why there are none)."""
     limits = limits or Limits()
-    evidence = Evidence(run, run.problem(), dataset, split, metric, deadline)
+    run, dataset, split, metric = evidence.run, evidence.dataset, evidence.split, evidence.metric
     results = sorted(run.results(), key=lambda result: (result.loss, result.bytes, result.number))
     if not results:
         return _constant_only(evidence, f"only the best constant was delivered: {error or 'no trial finished in time'}")
     kept = [result for result in results if evidence.homes(result.number)]
-    found, refused = offers(kept, 1 if split.forward else split.folds, limits)
+    found, refused = offers(kept, 1 if split.forward else split.folds, limits, evidence.taught_again)
     offered, leading = shortlist(found), shortlist([Offer(result) for result in results])
     outputs = evidence.sampled(offer.result.number for offer in (*offered, *leading))
     pool = evidence.pool(outputs, offered)
@@ -66,7 +63,7 @@ def _judged(evidence: Evidence, choice: Choice) -> tuple[Model, Array, dict[str,
     dataset, split, metric = evidence.dataset, evidence.split, evidence.metric
     model = Model(evidence.problem, evidence.members(choice), evidence.constant, evidence.card())
     honest = evidence.honest(choice)
-    if len(split.holdout) and choice.learners:
+    if len(split.holdout) and choice.learners and not evidence.taught_again:
         honest[split.holdout] = model.outputs(dataset.rows.take(split.holdout))
     validated, target = split.validated, dataset.target[split.validated]
     counts = evidence.row_weights(validated)

@@ -24,6 +24,7 @@ from automl.search.run import TrialResult
 Preference = Literal["best", "balanced", "fastest"]
 PREFERENCES: tuple[Preference, ...] = ("best", "balanced", "fastest")
 
+NOTHING = Cost()
 BY_TRIAL = ("weights", "learners")  # fields of a choice that are keyed by trial numbers
 
 SHORTLIST = 60  # trials whose outputs are loaded, the best by their own loss
@@ -101,7 +102,7 @@ class Choice:
     with neither temperature nor threshold.
 
     `row_ms` and `bytes`: of its learners together. `learners`: by trial number, how many of its folds' learners answer,
-    where all of them would be too slow or too large; the out-of-fold score is that of single learners anyway.
+    where not all of them do; the out-of-fold score is that of single learners anyway.
     """
 
     name: Preference
@@ -119,17 +120,21 @@ class Choice:
 
 @dataclass(frozen=True)
 class Offer:
-    """A trial that an ensemble may be made of. `single`: with the learner of one fold only."""
+    """A trial that an ensemble may be made of. `single`: with one learner only, that of one fold or, where the chosen
+    are taught once more, one that is yet to come."""
 
     result: TrialResult
     cost: Cost = UNLIMITED
     single: bool = False
 
 
-def offers(results: Sequence[TrialResult], learners: int, limits: Limits) -> tuple[list[Offer], str]:
+def offers(
+    results: Sequence[TrialResult], learners: int, limits: Limits, taught_again: bool = False
+) -> tuple[list[Offer], str]:
     """The trials that keep to the limits by themselves, and a note where none does: then the least is offered.
 
     `learners` is how many each trial has. One that is too slow or too large as a whole is offered with one of them.
+    With `taught_again` one learner will answer in place of each trial's.
     """
     limit, found = limits.learners, []
     singles = [
@@ -138,6 +143,9 @@ def offers(results: Sequence[TrialResult], learners: int, limits: Limits) -> tup
     ]
     for single in singles:
         whole = Offer(single.result, Cost(single.result.row_ms, single.result.bytes))
+        if taught_again:  # on more rows than a fold has, which trees grow with
+            grown = single.cost.bytes * learners / max(learners - 1, 1)
+            whole = single = replace(single, cost=Cost(single.cost.row_ms, grown))
         found += [offer for offer in (whole, single) if offer.cost.within(limit)][:1]
     if found:
         return found, ""
@@ -160,14 +168,26 @@ def spare(found: Sequence[Offer], learners: int) -> float:
     return 1.0 if any(offer.single for offer in found) else max(learners / FEWEST_OF_BEST, 1.0)
 
 
-def thinned(name: Preference, spent: Cost, learners: int, limits: Limits) -> int:
+def thinned(name: Preference, spent: Cost, learners: int, limits: Limits, taken: Cost = NOTHING) -> int:
     """How many of so many learners a member of a choice may answer with; all, if together they are quick and small.
 
-    To average fewer learners costs far less than to leave a member out.
+    `spent`: by all learners of such members; `taken`: by others, which is not theirs to spend. To average fewer
+    learners costs far less than to leave a member out.
     """
     limit = limits.quick if name == "balanced" else limits.learners
-    pairs = ((limit.row_ms, spent.row_ms), (limit.bytes, spent.bytes))
+    pairs = ((limit.row_ms - taken.row_ms, spent.row_ms), (limit.bytes - taken.bytes, spent.bytes))
     return max(int(learners * min((most / cost for most, cost in pairs if cost > most), default=1.0)), 1)
+
+
+def beside(name: Preference, spent: Cost, learners: int, limits: Limits, taken: Cost) -> int:
+    """How many of so many learners of its folds answer beside the one of a member that was taught once more: none but
+    in the best, there as many as the limits allow.
+
+    `spent` and `taken` as in `thinned`, by the former and the latter.
+    """
+    many = thinned(name, spent, learners, limits, taken) if name == "best" else 0
+    allowed = (taken + spent.times(many / learners)).within(limits.learners)
+    return many if many >= FEWEST_LEARNERS and allowed else 0
 
 
 def shortlist(found: Sequence[Offer]) -> list[Offer]:

@@ -14,7 +14,7 @@ from automl.data.dataset import Array, Dataset
 from automl.data.splits import FEW_ROWS, Split
 from automl.hooks import find_architecture
 from automl.metrics import Metric
-from automl.model.choices import Choice, Limits, Offer, Preference, spare, thinned
+from automl.model.choices import Choice, Limits, Offer, Preference, beside, spare, thinned
 from automl.model.honest import units_of
 from automl.model.model import Card, Member
 from automl.search.balance import load_learner
@@ -25,7 +25,10 @@ from automl.task import Problem
 
 @dataclass(frozen=True)
 class Evidence:
-    """A run, and what it was about. Outputs are read as they are needed: all together may be larger than memory."""
+    """A run, and what it was about. Outputs are read as they are needed: all together may be larger than memory.
+
+    `taught_again`: each member of what is chosen is to answer with one learner that is yet to be taught.
+    """
 
     run: Run
     problem: Problem
@@ -33,6 +36,7 @@ class Evidence:
     split: Split
     metric: Metric
     deadline: float
+    taught_again: bool = False
 
     @cached_property
     def constant(self) -> Array:
@@ -73,7 +77,7 @@ class Evidence:
         """The offers with their outputs for `rows`, in their order."""
         target, weights = self.dataset.target[self.rows], self.row_weights(self.rows)
         few = len(self.dataset) < FEW_ROWS
-        learners = len(self.homes(offered[0].result.number))
+        learners = 1 if self.taught_again else len(self.homes(offered[0].result.number))
         return Pool(
             outputs={offer.result.number: outputs[offer.result.number] for offer in offered},
             target=target,
@@ -92,16 +96,22 @@ class Evidence:
         """A choice by its counts; its score is that of all validated rows."""
         chosen = [offer for offer in offered if offer.result.number in counts]
         total, spent = sum(counts.values()), sum((offer.cost for offer in chosen), Cost())
-        there = {offer.result.number: 1 if offer.single else len(self.homes(offer.result.number)) for offer in chosen}
-        kept = {number: thinned(name, spent, many, limits) for number, many in there.items()}
-        costs = [offer.cost.times(kept[offer.result.number] / there[offer.result.number]) for offer in chosen]
+        homes = {offer.result.number: len(self.homes(offer.result.number)) for offer in chosen}
+        if self.taught_again:
+            of_folds = self.cost(homes)
+            kept = {number: beside(name, of_folds, many, limits, spent) for number, many in homes.items()}
+            costs = [spent, *(self.cost([number]).times(kept[number] / many) for number, many in homes.items())]
+        else:
+            there = {offer.result.number: 1 if offer.single else homes[offer.result.number] for offer in chosen}
+            kept = {number: thinned(name, spent, many, limits) for number, many in there.items()}
+            costs = [offer.cost.times(kept[offer.result.number] / there[offer.result.number]) for offer in chosen]
         choice = Choice(
             name=name,
             weights={offer.result.number: counts[offer.result.number] / total for offer in chosen},
             score=float("nan"),
             row_ms=sum(cost.row_ms for cost in costs),
             bytes=round(sum(cost.bytes for cost in costs)),
-            learners={number: many for number, many in kept.items() if many < len(self.homes(number))},
+            learners={number: many for number, many in kept.items() if many < homes[number]},
         )
         rows = self.split.validated
         outputs, weights = self._mixed(choice, "out_of_fold", rows), self.row_weights(rows)
@@ -116,10 +126,21 @@ class Evidence:
         return outputs
 
     def members(self, choice: Choice) -> tuple[Member, ...]:
-        """The members of a choice with their learners, loaded."""
-        return tuple(
-            self._member(number, weight, choice.learners.get(number)) for number, weight in choice.weights.items()
-        )
+        """The members of a choice with their learners, loaded; those of all folds as long as others are to come."""
+        many = {} if self.taught_again else choice.learners
+        return tuple(self.member(number, weight, many.get(number)) for number, weight in choice.weights.items())
+
+    def member(self, number: int, weight: float, learners: int | None = None) -> Member:
+        """A trial with the learners of so many of its folds, loaded; of all if None."""
+        result = read_result(self.run.trials_folder / f"{number:05d}")
+        family = find_architecture(self.problem.modality, result.architecture)
+        loaded = tuple(load_learner(family, home, self.problem) for home in self.homes(number)[:learners])
+        return Member(weight, result.architecture, result.parameters, loaded)
+
+    def cost(self, numbers: Iterable[int]) -> Cost:
+        """Of the learners that these trials have of all folds."""
+        results = [read_result(self.run.trials_folder / f"{number:05d}") for number in numbers]
+        return sum((Cost(result.row_ms, result.bytes) for result in results), Cost())
 
     def card(self) -> Card:
         """What is known before anything is scored."""
@@ -137,9 +158,3 @@ class Evidence:
         """The weighted mean of the members' outputs, one read at a time; probabilities are renormalised."""
         mixed = np.asarray(sum(weight * self.outputs(number, what, rows) for number, weight in choice.weights.items()))
         return mixed if mixed.ndim == 1 else mixed / mixed.sum(axis=1, keepdims=True)
-
-    def _member(self, number: int, weight: float, learners: int | None) -> Member:
-        result = read_result(self.run.trials_folder / f"{number:05d}")
-        family = find_architecture(self.problem.modality, result.architecture)
-        loaded = tuple(load_learner(family, home, self.problem) for home in self.homes(number)[:learners])
-        return Member(weight, result.architecture, result.parameters, loaded)

@@ -29,7 +29,8 @@ PREDICT_BATCH_PICTURES = 256
 
 @dataclass(frozen=True)
 class Member:
-    """One chosen trial of the ensemble: its weight and the learners that answer for it, which are averaged."""
+    """A chosen trial of the ensemble: its weight and the learners that answer for it, which are averaged. The learners
+    of a trial's folds and the one that was taught once more are members of their own."""
 
     weight: float
     architecture: str

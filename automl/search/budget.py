@@ -20,7 +20,6 @@ DURATION = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([a-z]*)\s*", re.IGNORECASE)
 RESERVE_LEAST_S = 5.0
 RESERVE_SHARE = 0.08
 RESERVE_MOST_S = 60.0
-REFIT_SHARE = 0.2  # for teaching the chosen members on all rows, where that is wanted
 # Of a short budget: what is chosen from after so little search is quick to load (1.6 s of 10, measured on 50,000 rows).
 RESERVE_SHORT_SHARE = 0.35
 # Kept for delivering as long as there is nothing to choose from: a single small model, or the constant.
@@ -38,11 +37,14 @@ def parse_duration(text: str) -> float:
 
 @dataclass(frozen=True)
 class Budget:
-    """A wall-clock budget of `seconds` from `started` (a `time.time()` instant). `refit`: some are kept for that."""
+    """A wall-clock budget of `seconds` from `started` (a `time.time()` instant).
+
+    `kept`: seconds of it that remain after the search to teach the chosen members once more.
+    """
 
     seconds: float
     started: float
-    refit: bool = False
+    kept: float = 0.0
 
     @property
     def deadline(self) -> float:
@@ -56,7 +58,7 @@ class Budget:
             return self.deadline
         reserve = min(max(RESERVE_LEAST_S, RESERVE_SHARE * self.seconds), RESERVE_MOST_S)
         reserve = min(reserve, RESERVE_SHORT_SHARE * self.seconds)
-        return self.deadline - reserve - (REFIT_SHARE * self.seconds if self.refit else 0.0)
+        return self.deadline - reserve - self.kept
 
     @property
     def last_moment(self) -> float:

@@ -157,15 +157,13 @@ class TrialDraft:
         """What a learner says of the rows that judge it."""
         return checked(learner.predict(fold.valid.features), len(fold.rows), self.bench.problem)
 
-    def teach(self, rows: Array) -> Learner:
+    def teach(self, rows: Examples) -> Learner:
         """A learner of these rows in the steps that are known to be best; without steps, a tenth of them stops it."""
-        every = self.bench.examples
-        if self.spec.steps:
-            train = valid = every.take(rows)
-        else:
+        train = valid = rows
+        if not self.spec.steps:
             stopping = np.zeros(len(rows), dtype=bool)
             stopping[:: round(1 / EARLY_STOPPING_SHARE)] = True
-            train, valid = every.take(rows[~stopping]), every.take(rows[stopping])
+            train, valid = rows.take(np.flatnonzero(~stopping)), rows.take(np.flatnonzero(stopping))
         learner, _ = self.fit(0, train, valid)
         if self.hurried:
             raise SearchError("there was no time to teach it on all rows")

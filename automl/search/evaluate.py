@@ -98,26 +98,30 @@ def _evaluate(trial: TrialDraft) -> Generator[FoldScored, bool, TrialResult | No
     return result
 
 
-def teach_all(spec: TrialSpec, family: Architecture, bench: Workbench) -> None:
-    """One learner on all rows in place of those of the folds, and what such a learner answers to the holdout.
+def teach_again(spec: TrialSpec, family: Architecture, bench: Workbench) -> None:
+    """One learner in place of those of the folds, taught on the rows that `spec.refit` says, and what it answers to
+    the holdout.
 
-    For the holdout a first learner is taught on all rows but those, unless folds went forward in time: the trial's own
-    learner is such a one. Both lie in the trial's folder under refit/, which appears when it is complete.
+    For one of all rows an earlier learner answers those of the holdout, taught on the others, unless folds went
+    forward in time: the trial's own learner is such a one. Both lie in the trial's folder under refit/, which appears
+    when it is complete.
     """
     load(family.libraries)
     trial = TrialDraft.begin(spec, family, bench)
     trial.asks = False
     home = trial.folder / "refit"
     (home / "learner").mkdir(parents=True)
-    every = np.arange(len(bench.examples))
-    held = every[:0] if bench.split.forward else bench.split.holdout
-    trial.sizes = [len(every)] * (2 if len(held) else 1)
-    outputs = np.zeros(shape_of(0, bench.problem))
+    held = bench.split.holdout
+    if spec.refit == "all" and bench.split.forward:
+        held = held[:0]
+    lessons = [held, held[:0]] if spec.refit == "all" and len(held) else [held]
+    trial.sizes = [len(bench.examples) - len(left_out) for left_out in lessons]
+    learner, outputs = trial.teach(bench.all_but(held)), np.zeros(shape_of(0, bench.problem))
     if len(held):
-        learner = trial.teach(np.setdiff1d(every, held))
         outputs = checked(learner.predict(bench.examples.features.take(held)), len(held), bench.problem)
+    if len(lessons) > 1:
+        learner = trial.teach(bench.all_but(lessons[1]))
     np.save(home / "holdout.npy", outputs, allow_pickle=False)
-    learner = trial.teach(every)
     learner.save(home / "learner")
     record = {"row_ms": row_ms(learner, bench.examples.features), "seconds": trial.fit_seconds}
     (home / "refit.json").write_text(json.dumps(record))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from automl.task import Epoch, Parameters
 
@@ -15,8 +15,8 @@ class TrialSpec:
     """What a worker is told of a trial. Plain JSON.
 
     It may take `seconds` once its libraries are imported, and never goes on beyond `deadline`. With `refit`, the number
-    is that of a finished trial, to be taught once more on all rows, in so many `steps` (see `teach_all`). With
-    `curve`, its learners are also taught with fewer rows (see `TrialResult.curve`).
+    is that of a finished trial, to be taught once more in so many `steps`, on all rows or on all but those of the
+    holdout (see `teach_again`). With `curve`, its learners are also taught with fewer rows (see `TrialResult.curve`).
     """
 
     number: int
@@ -25,7 +25,7 @@ class TrialSpec:
     seconds: float
     deadline: float
     threads: int
-    refit: bool = False
+    refit: Literal["", "known", "all"] = ""
     steps: int = 0
     curve: bool = False
 

@@ -21,7 +21,7 @@ from typing import IO, cast
 from automl.hooks import find_architecture
 from automl.neural.gpus import NO_GPU, SHARE, VISIBLE
 from automl.search.budget import ThreadPlan
-from automl.search.evaluate import evaluate, teach_all
+from automl.search.evaluate import evaluate, teach_again
 from automl.search.events import PRUNED, Failed, Finished, FoldScored, TrialEvent, TrialSpec, event_of
 from automl.search.run import TrialResult
 from automl.search.workbench import Workbench
@@ -73,8 +73,12 @@ class Executor(ABC):
         """Numbers of the trials in hand."""
 
     @abstractmethod
+    def stop(self) -> None:
+        """End the trials in hand, which are lost. Others may be submitted after them."""
+
+    @abstractmethod
     def close(self) -> None:
-        """Stop everything at once. Trials in hand are lost; finished ones are safe."""
+        """Stop everything at once, for good. Finished trials are safe."""
 
 
 class InlineExecutor(Executor):
@@ -128,14 +132,17 @@ class InlineExecutor(Executor):
     def running(self) -> list[int]:
         return [event.trial for event in self._refitted] + ([] if self._spec is None else [self._spec.number])
 
+    def stop(self) -> None:
+        self._spec, self._refitted = None, []
+
     def close(self) -> None:
-        self._spec = None
+        self.stop()
 
 
 def _taught(spec: TrialSpec, family: Architecture, bench: Workbench) -> TrialEvent:
     """How it ended to teach a trial on all rows."""
     try:
-        teach_all(spec, family, bench)
+        teach_again(spec, family, bench)
     except Exception as error:  # a learner may fail in any way, or want more time
         return Failed(spec.number, f"{type(error).__name__}: {error}")
     return Finished(spec.number, math.nan)
@@ -225,6 +232,11 @@ class LocalExecutor(Executor):
     def memory_mb(self) -> float:
         return (resident_bytes(os.getpid()) + sum(worker.resident() for worker in self._workers)) / 2**20
 
+    def stop(self) -> None:
+        for worker in [each for each in self._workers if each.trial is not None]:
+            self._drop(worker)
+        self._drop_idle(0)
+
     def close(self) -> None:
         for worker in list(self._workers):
             self._drop(worker)
@@ -237,13 +249,17 @@ class LocalExecutor(Executor):
                 self._drop(worker)
             elif worker.runtime == runtime:
                 return worker
-        most = min(self._memory, (1 + self._slots) * KEPT_BYTES)
-        for worker in [each for each in self._workers if each.trial is None]:
-            if self.memory_mb() * 2**20 + NEW_WORKER_BYTES > most:
-                self._drop(worker)
+        self._drop_idle(NEW_WORKER_BYTES)
         worker = self._start(runtime)
         self._tell(worker, str(cast(Path, self._folder).absolute()))
         return worker
+
+    def _drop_idle(self, needed: int) -> None:
+        """Let workers without a trial go, until so many bytes are free of what all processes may keep."""
+        most = min(self._memory, (1 + self._slots) * KEPT_BYTES)
+        for worker in [each for each in self._workers if each.trial is None]:
+            if self.memory_mb() * 2**20 + needed > most:
+                self._drop(worker)
 
     def _start(self, runtime: Runtime, libraries: Sequence[str] = ()) -> _Worker:
         threads = {variable: str(self.plan.threads) for variable in THREAD_VARIABLES}

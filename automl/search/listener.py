@@ -15,7 +15,8 @@ class SearchEvent:
     search must end. `memory_mb`: resident memory of all processes now.
     """
 
-    # note, warning, problem, resumed, started, tick, fold, step, epoch, trial, pruned, failed, stopped, assembling
+    # note, warning, problem, resumed, started, tick, fold, step, epoch, trial, pruned, failed, stopped, assembling,
+    # refitting
     kind: str
     elapsed: float
     text: str

@@ -26,6 +26,8 @@ SQUEEZE_EPOCHS = 0.15  # those of epochs fill all the time they are given, and c
 MANY_CLASSES = 8
 FEW_FIRST = 3  # of the families that take no longer for many classes
 DOUBT = 0.1  # so far may the guess for a family that has not run be wrong
+MOST_TAUGHT = 8  # of the best trials, to reckon what it takes to teach the members of an ensemble once more
+ONE_FIT = 1.5  # as long as a fit of a fold on average: on more rows, and saved
 EARNED_SHARE = 0.97  # of the best trial's gain over the constant: a family below is not searched further
 
 
@@ -61,6 +63,12 @@ class Pace:
             return True
         squeeze = SQUEEZE_EPOCHS if family is not None and family.epochs else SQUEEZE
         return math.isinf(allowed) or (squeeze if known else DOUBT) * self.seconds(architecture, told) <= allowed
+
+    def seconds_once_more(self, results: Iterable[TrialResult], slots: int) -> float:
+        """What it is likely to take at most to teach the members of an ensemble of these trials once more."""
+        best = sorted(results, key=lambda each: each.loss)[:MOST_TAUGHT]
+        fits = [ONE_FIT * each.fit_seconds / len(each.fold_losses) for each in best]
+        return SECONDS_LEAST + max(sum(fits) / slots, max(fits, default=0.0))
 
     def cost(self, architecture: str) -> float:
         """Of a trial of this family, relative to the others."""

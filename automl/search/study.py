@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import statistics
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 from automl.hooks import Event, announce
@@ -77,6 +78,7 @@ class Search:
         self._sign = -1.0 if higher_is_better else 1.0
         self._floor = floor
         self._pace = Pace(families, work, executor.plan.threads, self._problem.outputs)
+        self._kept = budget.kept
         self._ordered = math.isinf(budget.seconds)
         self._trials: dict[int, Candidate] = {}
         self._untold: dict[int, TrialResult | str] = {}  # by number: what a finished trial gave, or why it failed
@@ -304,6 +306,8 @@ class Search:
             return
         best = min((result.loss for result in self._results.values()), default=math.inf)
         self._results[number] = found
+        once_more = self._pace.seconds_once_more(self._results.values(), self._executor.plan.slots)
+        self._budget = replace(self._budget, kept=min(self._kept, once_more))
         self._study.tell(number, found.loss)
         self._since_better = 0 if found.loss < best else self._since_better + 1
         self._run.let_go(self._results.values())
@@ -317,7 +321,7 @@ class Search:
         for candidate in self._held:
             self._drop(candidate.trial)
         running, now = self._executor.running(), time.time()
-        self._executor.close()
+        self._executor.stop()
         for number in running:
             candidate = self._trials[number]
             fitting = now - candidate.fitting_since if candidate.fitting_since else 0.0

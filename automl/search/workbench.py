@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
+
 from automl.data.dataset import Array
 from automl.data.splits import FEW_ROWS, Split, each_fold
 from automl.metrics import Metric
@@ -45,6 +47,7 @@ class Workbench:
     balance: Balance = "none"
     augment: bool = False
     kept: dict[int, Fold] = field(default_factory=dict)
+    known: list[Examples] = field(default_factory=list)
 
     def folds(self) -> Iterator[Fold]:
         """Every fold, kept in memory if all of them take little of it, else only the one in use."""
@@ -55,6 +58,15 @@ class Workbench:
                     self.kept.clear()
                 self.kept[number] = Fold(number, self.examples.take(train), self.examples.take(valid), valid)
             yield self.kept[number]
+
+    def all_but(self, held: Array) -> Examples:
+        """All rows but the held ones; the same object for every trial where it takes little memory."""
+        if not self.known or len(self.known[0]) != len(self.examples) - len(held):
+            rest = self.examples.take(np.setdiff1d(np.arange(len(self.examples)), held))
+            if _bytes(rest.features) > MOST_KEPT_BYTES:
+                return rest
+            self.known[:] = [rest]
+        return self.known[0]
 
     @property
     def doubts_steps(self) -> bool:

@@ -23,7 +23,7 @@ from typing import IO
 
 from automl.data.schema import Schema
 from automl.neural.gpus import find_gpus
-from automl.search.evaluate import evaluate, teach_all
+from automl.search.evaluate import evaluate, teach_again
 from automl.search.events import PRUNED, Failed, Finished, TrialEvent, TrialSpec
 from automl.search.libraries import load
 from automl.search.priority import lower_session
@@ -77,7 +77,7 @@ def _serve(spec: TrialSpec, bench: Workbench, events: IO[str]) -> None:
 
     try:
         if spec.refit:
-            teach_all(spec, find_architecture(bench.problem.modality, spec.architecture), bench)
+            teach_again(spec, find_architecture(bench.problem.modality, spec.architecture), bench)
             _send(events, Finished(spec.number, math.nan))
             return
         trial = evaluate(spec, find_architecture(bench.problem.modality, spec.architecture), bench)

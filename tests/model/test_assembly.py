@@ -17,6 +17,7 @@ from automl.data.splits import Structure, make_split
 from automl.engine import FitRequest
 from automl.metrics import find_metric
 from automl.model.assembly import assemble
+from automl.model.evidence import Evidence
 from automl.opening import prepare
 from automl.search.noise import interval
 from automl.search.run import Question, Run, read_dataset
@@ -59,7 +60,8 @@ def test_the_holdout_of_a_run_is_drawn_as_it_was_split(kind: str, tmp_path: Path
     run = Run.create(tmp_path, question, table, dataset, split)
     widths = []
     for known in (read_dataset(run.folder)[1], replace(split, forward=False, groups=None)):
-        scores = assemble(run, dataset, known, MAE, time.time() + 9, "no trial").model.card.scores
+        evidence = Evidence(run, run.problem(), dataset, known, MAE, time.time() + 9)
+        scores = assemble(evidence, "no trial").model.card.scores
         assert scores["holdout_low"] < scores["holdout"] < scores["holdout_high"]
         widths.append(scores["holdout_high"] - scores["holdout_low"])
     assert widths[0] > 2 * widths[1]

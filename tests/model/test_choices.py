@@ -170,7 +170,7 @@ def try_one(bench: Bench, number: int, name: str) -> None:
 
 
 def assembled(bench: Bench, limits: Limits) -> Assembly:
-    return assemble(bench.run, bench.dataset, bench.split, bench.metric, time.time() + 30, "", limits)
+    return assemble(bench.evidence(), limits=limits)
 
 
 def test_a_run_has_three_choices_and_delivers_the_preferred_one(bench: Bench) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from automl.data.reading import Table
 from automl.data.splits import Split, make_split
 from automl.engine import FitRequest
 from automl.metrics import Metric
+from automl.model.evidence import Evidence
 from automl.opening import prepare
 from automl.search.evaluate import evaluate
 from automl.search.events import TrialSpec
@@ -34,6 +36,9 @@ class Bench:
     dataset: Dataset
     split: Split
     metric: Metric
+
+    def evidence(self) -> Evidence:
+        return Evidence(self.run, self.run.problem(), self.dataset, self.split, self.metric, time.time() + 30)
 
 
 def make_bench(rows: pd.DataFrame, runs: Path, count: int = ROWS) -> Bench:

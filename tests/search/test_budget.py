@@ -47,7 +47,7 @@ def test_a_slice_of_the_budget_is_kept_for_the_end(seconds: float) -> None:
 
 @pytest.mark.parametrize("seconds", [8, 15, 60, 600])
 def test_more_is_kept_where_all_rows_are_to_be_taught(seconds: float) -> None:
-    plain, refitting = Budget(seconds, 0.0), Budget(seconds, 0.0, refit=True)
+    plain, refitting = Budget(seconds, 0.0), Budget(seconds, 0.0, kept=0.2 * seconds)
     assert plain.search_deadline - refitting.search_deadline == pytest.approx(0.2 * seconds)
     assert refitting.search_deadline > 0.4 * seconds
 

@@ -19,12 +19,14 @@ from automl.hooks import find_architecture
 from automl.metrics import find_metric
 from automl.model.artifact import SelfTest, load_model, save_model, verify_model
 from automl.model.assembly import assemble
-from automl.model.refitted import LEFT_OUT, taught_on_all_rows
+from automl.model.choices import Limits
+from automl.model.model import Member
+from automl.model.refitted import with_taught
 from automl.opening import prepare
 from automl.search.evaluate import evaluate
 from automl.search.events import FoldScored, TrialSpec
 from automl.search.executors import InlineExecutor
-from automl.search.refit import refit
+from automl.search.refit import Teacher
 from automl.search.run import Question, Run, read_dataset
 from automl.search.workbench import Workbench
 from automl.search.worker import open_workbench
@@ -80,7 +82,7 @@ def test_one_learner_of_all_rows_answers(bench: Bench) -> None:
     assert np.isnan(out_of_fold[oldest]).all()
     assert np.isfinite(out_of_fold[bench.split.validated]).all()
 
-    assembly = assemble(bench.run, bench.dataset, bench.split, bench.metric, time.time() + 30, "")
+    assembly = assemble(bench.evidence())
     assert [len(member.learners) for member in assembly.model.members] == [1]
     held = bench.split.holdout
     assert len(held)
@@ -96,24 +98,29 @@ def test_one_learner_of_all_rows_answers(bench: Bench) -> None:
 
 def test_members_taught_on_all_rows_in_time_stand_beside_the_others(bench: Bench) -> None:
     run_trial(7, bench)
-    assembly = assemble(bench.run, bench.dataset, bench.split, bench.metric, time.time() + 30, "")
-    result = next(each for each in bench.run.results() if each.number == 7)
-    members = 2 * assembly.model.members[:1]
-    choices = [replace(each, weights={7: 0.5, 8: 0.5}) for each in assembly.choices]
-    pair = replace(assembly, model=replace(assembly.model, members=members), choices=choices)
+    run_trial(8, bench)
+    evidence = replace(bench.evidence(), taught_again=True)
+    assembly = assemble(evidence)
+    both = {7: 0.5, 8: 0.5}
+    choices = tuple(replace(each, weights=both) if each.name == "best" else each for each in assembly.choices)
+    results = [each for each in bench.run.results() if each.number == 7]
     families = {"lightgbm": find_architecture("tabular", "lightgbm")}
-    refits = refit(bench.run, [result], families, InlineExecutor(), time.time() + 30)
+    executor = InlineExecutor()
+    executor.open(bench.run.folder)
+    refits = Teacher(bench.run, families, executor, time.time() + 30, "all").teach(results)
+    assert len(refits[7].held_out) == 0, "it knows the holdout"
 
-    found = taught_on_all_rows(pair, refits, bench.dataset, bench.split, bench.metric)
-    assert found.model.members[1] is members[1]
-    assert found.model.members[0] is not members[0]
+    found = with_taught(replace(assembly, choices=choices), refits, evidence, Limits())
     assert [len(member.learners) for member in found.model.members] == [1, 1]
-    assert found.notes[-1].startswith("1 of 2 members taught on all rows, for want of time")
-    # Where folds are drawn at random the members' learners know the same rows, and all or none of them are replaced.
-    apart = Split(np.arange(ROWS) % 5, 5)
-    kept = taught_on_all_rows(pair, refits, bench.dataset, apart, bench.metric)
-    assert kept.model.members == members
-    assert kept.notes[-1] == LEFT_OUT
+    before = evidence.member(8, 0.5, None).learners[0]
+    rows = bench.dataset.rows.take(np.arange(50))
+    one, other = (replace(found.model, members=(member,)).outputs(rows) for member in found.model.members)
+    kept = replace(found.model, members=(Member(1.0, "lightgbm", {}, (before,)),)).outputs(rows)
+    np.testing.assert_array_equal(other, kept)
+    assert not np.array_equal(one, kept)
+    assert found.notes[-1].startswith("members taught once more on all rows: 1 of 2, for want of time")
+    assert "learners before it" in found.notes[-1]
+    np.testing.assert_array_equal(found.outputs[bench.split.holdout], assembly.outputs[bench.split.holdout])
 
 
 def test_a_stopped_trial_fits_no_last_learner(bench: Bench) -> None:

@@ -37,7 +37,7 @@ class Played(Executor):
 
     def __init__(self, trials: Path, script: Script) -> None:
         self.plan = ThreadPlan(slots=1, threads=1)
-        self.closed = False
+        self.stopped = False
         self.asked: list[TrialSpec] = []
         self._trials = trials
         self._script = script
@@ -74,8 +74,11 @@ class Played(Executor):
     def running(self) -> list[int]:
         return [] if self._spec is None else [self._spec.number]
 
+    def stop(self) -> None:
+        self.stopped = True
+
     def close(self) -> None:
-        self.closed = True
+        self.stop()
 
 
 @pytest.fixture
@@ -92,7 +95,7 @@ def play(
     budget = Budget(seconds, time.time())
     search = Search(bench.run, dict(FAMILIES), executor, budget, events.append, higher_is_better=True, floor=-0.5)
     search.run(rows)
-    assert executor.closed
+    assert executor.stopped
     study = open_study(bench.run.folder / "journal.log", seed=0)
     assert not study.get_trials(states=(TrialState.RUNNING,))
     return executor, study, events, search
