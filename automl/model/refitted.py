@@ -88,7 +88,7 @@ def _scored_anew(model: Model, outputs: Array, evidence: Evidence) -> tuple[dict
     anew = {name: score for name, score in found.items() if name.startswith("holdout")}
     told = ""
     if "holdout" in anew and "holdout" in scores:  # a holdout of one class has no ROC AUC
-        told = f"; {metric.name} on the holdout {anew['holdout']:.4g}, {scores['holdout']:.4g} with the folds' learners"
+        told = f"; {metric.name} on the holdout {anew['holdout']:.4g} ({scores['holdout']:.4g} by the folds' learners)"
     return scores | anew, told
 
 

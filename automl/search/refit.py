@@ -1,6 +1,6 @@
-"""The chosen trials taught once more, on more rows than a fold has: one learner each, beside or in place of one per fold.
+"""The chosen trials taught once more, on more rows than a fold has: one learner each.
 
-docs/search.md says what that gained on test rows.
+See docs/search.md for what it gained on test rows.
 """
 
 from __future__ import annotations
