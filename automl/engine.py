@@ -44,6 +44,7 @@ __all__ = ["FitRequest", "FitResult", "fit_source", "fit_table", "training_table
 MEMORY_SHARE = 0.8  # of what is free may be taken
 ASSEMBLED_S = 3.5  # before the end the ensemble must be chosen: delivering takes 1 to 2 s, advice the rest
 ASSEMBLED_SHARE = 0.12  # at most, of a short budget
+LOADED_S = 1.0  # to load and score members that were taught once more
 LAST_S = 1.0  # before the end nothing more is measured
 KEPT_SHARES = {"known": 0.1, "all": 0.2}  # of the time, to teach the chosen members once more
 INLINE_BELOW_S = 10.0  # in a shorter budget the start of worker processes would cost the better part
@@ -120,7 +121,9 @@ def _fit(
             timesheet = _search(run, families, prepared.metric, executor, budget, listener)
             stages.end("searching")
             listener(SearchEvent("assembling", budget.elapsed(), "choosing the ensemble"))
-            again = None if timesheet.stopped == INTERRUPTED else again
+            if again is None or timesheet.stopped == INTERRUPTED:
+                again = None
+                executor.close()
             data, chosen_by = read_dataset(run.folder), _chosen_by(budget)
             evidence = Evidence(run, run.problem(), *data, prepared.metric, chosen_by, taught_again=again is not None)
             limits = Limits(request.prefer, request.max_latency_ms, request.max_bytes, math.isfinite(request.seconds))
@@ -128,7 +131,8 @@ def _fit(
             stages.end("assembling")
             if again is not None and assembly.model.members:
                 listener(SearchEvent("refitting", budget.elapsed(), "teaching its members once more"))
-                refits = Teacher(run, families, executor, chosen_by, again).teach(_by_weight(run, assembly))
+                teacher = Teacher(run, families, executor, chosen_by - min(LOADED_S, 0.5 * budget.kept), again)
+                refits = teacher.teach(_by_weight(run, assembly))
                 assembly = with_taught(assembly, refits, evidence, limits)
                 stages.end("refitting")
             executor.close()  # what is delivered needs their memory

@@ -104,11 +104,12 @@ def recipe_of(store: Store, version: Version, most: int = STARTS) -> tuple[Trial
     """What to try first for more rows of the same kind: the version's members, the heaviest first, then the best of the
     other trials that its search made, `most` of them."""
     record = json.loads((version.folder / "model.json").read_text(encoding="utf-8"))
-    members = sorted(record["members"], key=lambda member: -float(member["weight"]))
-    starts = list[TrialStart]()
-    for member in members:  # a trial may stand for two of them
-        start = TrialStart(member["architecture"], member["parameters"])
-        starts += [start] if start not in starts else []
+    weights, members = dict[str, float](), dict[str, TrialStart]()
+    for member in record["members"]:  # a trial may stand for two of them
+        key = json.dumps([member["architecture"], member["parameters"]], sort_keys=True)
+        weights[key] = weights.get(key, 0.0) + float(member["weight"])
+        members[key] = TrialStart(member["architecture"], member["parameters"])
+    starts = [members[key] for key in sorted(members, key=lambda key: -weights[key])]
     most += len(starts)
     results = sorted(read_results(store.runs_folder / version.run), key=lambda result: result.loss)
     for result in results:

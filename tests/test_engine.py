@@ -297,6 +297,7 @@ def test_members_are_taught_once_more_on_all_rows_but_the_holdout(rows: int, sto
     assert "refitting" in [name for name, _ in result.account.ledger.stages] if result.account.ledger else False
     assert any("matters most" in line for line in result.account.advice), "judged by rows that were not learned"
     assert verify_model(result.model) > 0
+    assert not list(result.run_folder.glob("trials/*/refit")), "the artifact holds them now"
     plainly = fit_table(table, replace(request, refit=False), store)
     assert min(len(member.learners) for member in plainly.model.members) > 1
     assert [asked_again(store, each.version).refit for each in (result, plainly)] == [None, False]

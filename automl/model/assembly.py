@@ -20,8 +20,8 @@ __all__ = ["Assembly", "LeaderboardRow", "assemble"]
 class Assembly:
     """The model with what the report needs. `outputs` are honest outputs for every row: out-of-fold where the row
     was validated, the whole ensemble's where it was held out, NaN where there is neither. `choices`: what could have
-    been delivered; the card says which one was. `by_folds`: the model as the learners of its folds make it, where
-    others answer that know all rows."""
+    been delivered; the card says which one was. `by_folds`: the model as learners of its folds make it, where too
+    few rows are left to judge the model itself by."""
 
     model: Model
     leaderboard: list[LeaderboardRow]

@@ -19,8 +19,8 @@ from automl.model.honest import units_of
 from automl.model.model import Card, Member
 from automl.search.balance import load_learner
 from automl.search.ensemble import Cost, Pool, choosing_rows
-from automl.search.run import Run, read_result
-from automl.task import Problem
+from automl.search.run import Run, read_examples, read_result
+from automl.task import Features, Problem
 
 
 @dataclass(frozen=True)
@@ -61,6 +61,11 @@ class Evidence:
         path = self.run.trials_folder / f"{number:05d}" / f"{what}.npy"
         stored = np.load(path, allow_pickle=False, mmap_mode="r")
         return np.array(stored if rows is None else stored[rows])
+
+    @cached_property
+    def held_features(self) -> Features:
+        """What learners are given of the holdout."""
+        return read_examples(self.run.folder)[0].features.take(self.split.holdout)
 
     @cached_property
     def rows(self) -> Array:
@@ -126,8 +131,8 @@ class Evidence:
         return outputs
 
     def members(self, choice: Choice) -> tuple[Member, ...]:
-        """The members of a choice with their learners, loaded; those of all folds as long as others are to come."""
-        many = {} if self.taught_again else choice.learners
+        """The members of a choice with their learners, loaded; without any as long as others are to come."""
+        many = dict.fromkeys(choice.weights, 0) if self.taught_again else choice.learners
         return tuple(self.member(number, weight, many.get(number)) for number, weight in choice.weights.items())
 
     def member(self, number: int, weight: float, learners: int | None = None) -> Member:

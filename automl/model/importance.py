@@ -19,6 +19,7 @@ from automl.model.model import Model
 from automl.model.threshold import weighed
 
 MOST_ROWS = 500
+ENOUGH_HELD = MOST_ROWS // 2  # rows of the holdout, for the model itself to be judged
 LEAST_ROWS = 60  # fewer say nothing about a column
 TRIED_ROWS = 20
 SECONDS = 1.5
@@ -129,7 +130,7 @@ def missing_share(column: Column, array: Array) -> float:
 def _judges(model: Model, dataset: Dataset, split: Split) -> list[_Judge]:
     """The model with holdout rows; where those are few, each fold's learners with the rows they were judged by."""
     rng = np.random.default_rng(model.problem.seed)
-    if len(split.holdout) >= MOST_ROWS // 2:
+    if len(split.holdout) >= ENOUGH_HELD:
         return [_judge(model, dataset, split.holdout, MOST_ROWS, rng)]
     fewest = min((len(member.learners) for member in model.members), default=0)
     if split.forward or fewest < min(split.folds, 2):  # a single one of several folds was taught with all rows

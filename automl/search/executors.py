@@ -235,7 +235,7 @@ class LocalExecutor(Executor):
     def stop(self) -> None:
         for worker in [each for each in self._workers if each.trial is not None]:
             self._drop(worker)
-        self._drop_idle(0)
+        self._drop_idle(min(self._memory - NEW_WORKER_BYTES, self._kept_bytes))
 
     def close(self) -> None:
         for worker in list(self._workers):
@@ -249,16 +249,19 @@ class LocalExecutor(Executor):
                 self._drop(worker)
             elif worker.runtime == runtime:
                 return worker
-        self._drop_idle(NEW_WORKER_BYTES)
+        self._drop_idle(min(self._memory, self._kept_bytes) - NEW_WORKER_BYTES)
         worker = self._start(runtime)
         self._tell(worker, str(cast(Path, self._folder).absolute()))
         return worker
 
-    def _drop_idle(self, needed: int) -> None:
-        """Let workers without a trial go, until so many bytes are free of what all processes may keep."""
-        most = min(self._memory, (1 + self._slots) * KEPT_BYTES)
+    @property
+    def _kept_bytes(self) -> int:
+        return (1 + self._slots) * KEPT_BYTES
+
+    def _drop_idle(self, most: float) -> None:
+        """Let workers without a trial go, until all processes together take no more bytes than that."""
         for worker in [each for each in self._workers if each.trial is None]:
-            if self.memory_mb() * 2**20 + needed > most:
+            if self.memory_mb() * 2**20 > most:
                 self._drop(worker)
 
     def _start(self, runtime: Runtime, libraries: Sequence[str] = ()) -> _Worker:

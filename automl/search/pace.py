@@ -28,6 +28,7 @@ FEW_FIRST = 3  # of the families that take no longer for many classes
 DOUBT = 0.1  # so far may the guess for a family that has not run be wrong
 MOST_TAUGHT = 8  # of the best trials, to reckon what it takes to teach the members of an ensemble once more
 ONE_FIT = 1.5  # as long as a fit of a fold on average: on more rows, and saved
+LESSONS = 2  # at most: without the holdout, and with it
 EARNED_SHARE = 0.97  # of the best trial's gain over the constant: a family below is not searched further
 
 
@@ -67,7 +68,7 @@ class Pace:
     def seconds_once_more(self, results: Iterable[TrialResult], slots: int) -> float:
         """What it is likely to take at most to teach the members of an ensemble of these trials once more."""
         best = sorted(results, key=lambda each: each.loss)[:MOST_TAUGHT]
-        fits = [ONE_FIT * each.fit_seconds / len(each.fold_losses) for each in best]
+        fits = [LESSONS * seconds_once_more(each) for each in best]
         return SECONDS_LEAST + max(sum(fits) / slots, max(fits, default=0.0))
 
     def cost(self, architecture: str) -> float:
@@ -76,6 +77,11 @@ class Pace:
         if known is None:
             return 1.0
         return known.cost * (class_factor(self.outputs) if known.per_class else 1.0)
+
+
+def seconds_once_more(result: TrialResult) -> float:
+    """What it is likely to take to teach one learner of a finished trial on more rows than its folds have."""
+    return ONE_FIT * result.fit_seconds / len(result.fold_losses)
 
 
 def first_minute(points: Sequence[tuple[str, Parameters]], pace: Pace, allowed: float) -> list[tuple[str, Parameters]]:

@@ -10,14 +10,17 @@ import shutil
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
 from automl.data.dataset import Array
+from automl.search.ensemble import Cost
 from automl.search.events import TrialSpec
 from automl.search.executors import Executor
+from automl.search.pace import seconds_once_more
 from automl.search.run import Run, TrialResult
 from automl.task import Architecture
 
@@ -39,10 +42,10 @@ class Refit:
     seconds: float
     row_ms: float
 
-    @property
-    def bytes(self) -> int:
-        """Of the learner on disk."""
-        return sum(path.stat().st_size for path in self.folder.rglob("*") if path.is_file())
+    @cached_property
+    def cost(self) -> Cost:
+        """Of the one learner."""
+        return Cost(self.row_ms, sum(path.stat().st_size for path in self.folder.rglob("*") if path.is_file()))
 
 
 @dataclass(frozen=True)
@@ -76,10 +79,13 @@ class Teacher:
         return {result.number: self._read(result) for result in chosen if self._home(result).exists()}
 
     def _begin(self, waiting: list[TrialResult]) -> None:
-        """Begin as many of those that wait as there is room for; they wait no longer."""
+        """Begin as many of those that wait as there is room for; leave those that would not come to an end."""
         for result in list(waiting):
             family, seconds = self.families[result.architecture], self.deadline - time.time()
-            if seconds <= 0 or not self.executor.room(family.runtime):
+            if seconds_once_more(result) > seconds:
+                waiting.remove(result)
+                continue
+            if not self.executor.room(family.runtime):
                 continue
             waiting.remove(result)
             spec = TrialSpec(

@@ -8,7 +8,7 @@ groups.npy          the group of each row, where whole groups were kept together
 weights.npy         how much each row counts, where not all count alike
 journal.log         the Optuna study
 checkpoints/        the state of fits that are made of epochs, after the last one
-trials/NUMBER/      a finished trial: result.json, out_of_fold.npy, holdout.npy, learners/K/
+trials/NUMBER/      a finished trial: result.json, out_of_fold.npy, holdout.npy, learners/K/, refit/
 clock.json          seconds spent so far, over all its processes
 leaderboard.json, trainings.json, suspects.json, report.html, done.json         once it has ended
 """
@@ -213,8 +213,11 @@ class Run:
         """
         write_json(self.folder / "done.json", record)
         for folder in self.trials_folder.iterdir():
-            if not folder.name.isdigit() or int(folder.name) not in kept:
-                shutil.rmtree(folder / "learners" if folder.name.isdigit() else folder, ignore_errors=True)
+            if not folder.name.isdigit():
+                shutil.rmtree(folder, ignore_errors=True)
+            elif int(folder.name) not in kept:
+                for learners in ("learners", "refit"):
+                    shutil.rmtree(folder / learners, ignore_errors=True)
         for data in ("rows", "features", "checkpoints"):
             shutil.rmtree(self.folder / data, ignore_errors=True)
 
