@@ -226,8 +226,8 @@ def _taught_again(run: Run, request: FitRequest, families: Mapping[str, Architec
     """The rows that the chosen members are taught with once more; None where the learners of their folds answer.
 
     Unasked all rows where the newest are the holdout: they tell most of what comes next, and none has learned them.
-    Else those that are known to the search, where the learners of its folds lack many of them; networks of epochs gain
-    more as a mean of several.
+    Else those that are known to the search, where the learners of its folds lack many of them; not where networks of
+    epochs are searched, which gain more as a mean of several.
     """
     _, split = read_examples(run.folder)
     if request.refit is not None:

@@ -156,6 +156,14 @@ def test_one_that_is_not_done_stands_beside_the_other(bench: Bench) -> None:
     scored_as_it_answers(found, bench)
 
 
+def test_what_would_not_end_in_time_is_not_begun(bench: Bench) -> None:
+    executor = InlineExecutor()
+    executor.open(bench.run.folder)
+    first, second = bench.run.results()
+    teacher = Teacher(bench.run, FAMILIES, executor, time.time() + 60, "known")
+    assert set(teacher.teach([replace(first, fit_seconds=600.0), second])) == {second.number}
+
+
 def test_those_that_outgrow_what_is_allowed_are_left(bench: Bench) -> None:
     assembly, evidence = pair(bench)
     refits = teach(bench)
